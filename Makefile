@@ -1,0 +1,111 @@
+# Thurn is built by this one makefile; each folder adds a module.mk of a few lines.
+#
+#	make            programs into build/bin
+#	make check      installs what is missing, builds, runs every test
+#	make run        a private instance to try
+#	make install    DESTDIR= PREFIX=
+#
+# SAN=1 builds with address and undefined-behaviour checking, under build/san.
+
+BUILD   ?= build
+PREFIX  ?= /usr
+CC      = gcc
+CSTD    = -std=gnu17
+OPT     = -O2 -g
+WARN    = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+CFLAGS  = $(CSTD) $(OPT) $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fno-strict-aliasing \
+	  -fstack-protector-strong -fno-omit-frame-pointer
+LDFLAGS = -Wl,-z,relro,-z,now
+PYTHON  = /usr/bin/python3
+
+ifeq ($(SAN),1)
+O       := $(BUILD)/san
+CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined
+LDFLAGS += -fsanitize=address,undefined
+else
+O       := $(BUILD)
+CFLAGS  += -D_FORTIFY_SOURCE=2
+endif
+
+BIN := $(O)/bin
+
+.DEFAULT_GOAL := all
+.PHONY: all
+.SECONDARY:
+
+# $(call library,NAME,LIBRARIES IT USES,LINKER FLAGS): lib/NAME/*.c becomes lib/libNAME.a
+define library
+LIBS += $(1)
+$(1)_all := $(1) $(sort $(2) $(foreach l,$(2),$($(l)_all)))
+$(1)_ld  := $(3) $(foreach l,$(sort $(2)),$($(l)_ld))
+$(1)_obj := $(patsubst %,$(O)/%.o,$(basename $(wildcard lib/$(1)/*.c lib/$(1)/*.S)))
+$(O)/lib/lib$(1).a: $$($(1)_obj)
+	@rm -f $$@
+	@ar rcs $$@ $$^
+endef
+
+# $(call link,TARGET,OBJECTS,LIBRARIES,LINKER FLAGS)
+define link
+$(1): $(2) $(foreach l,$(sort $(foreach l,$(3),$($(l)_all))),$(O)/lib/lib$(l).a)
+	@mkdir -p $$(@D)
+	@echo "  link $$@"
+	@$$(CC) $$(LDFLAGS) -o $$@ $(2) -Wl,--start-group \
+		$(foreach l,$(sort $(foreach l,$(3),$($(l)_all))),$(O)/lib/lib$(l).a) -Wl,--end-group \
+		$(sort $(4) $(foreach l,$(3),$($(l)_ld))) -lpthread
+endef
+
+# $(call program,NAME,FOLDER,LIBRARIES,LINKER FLAGS): FOLDER/*.c becomes bin/NAME
+define program
+PROGRAMS += $(BIN)/$(1)
+$(1)_prog_obj := $(patsubst %,$(O)/%.o,$(basename $(wildcard $(2)/*.c)))
+$(call link,$(BIN)/$(1),$(patsubst %,$(O)/%.o,$(basename $(wildcard $(2)/*.c))),$(3),$(4))
+endef
+
+# $(call unit_tests,FOLDER,LIBRARIES,LINKER FLAGS): each t/FOLDER/test_*.c becomes a cmocka program,
+# each t/FOLDER/fuzz_*.c one that replays its corpus t/data/fuzz/NAME (make fuzz explores further).
+define unit_tests
+$(foreach t,$(patsubst t/$(1)/%.c,%,$(wildcard t/$(1)/test_*.c)),$(eval $(call unit_test,$(t),$(1),$(2),$(3))))
+$(foreach t,$(patsubst t/$(1)/%.c,%,$(wildcard t/$(1)/fuzz_*.c)),$(eval $(call fuzz_entry,$(t),$(1),$(2),$(3))))
+endef
+define unit_test
+UNIT_TESTS += $(O)/t/$(2)/$(1)
+$(call link,$(O)/t/$(2)/$(1),$(O)/t/$(2)/$(1).o,$(3),$(4) -lcmocka)
+endef
+define fuzz_entry
+FUZZ_ENTRIES += $(O)/t/$(2)/$(1)
+$(call link,$(O)/t/$(2)/$(1),$(O)/t/$(2)/$(1).o $(O)/t/fuzz/replay.o,$(3),$(4))
+$(call fuzz_binary,$(1),$(2),$(3),$(4))
+endef
+define fuzz_binary
+FUZZ_BINARIES += $(O)/fuzz/$(1)
+$(O)/fuzz/$(1): t/$(2)/$(1).c $(foreach l,$(sort $(foreach l,$(3),$($(l)_all))),$(wildcard lib/$(l)/*.c lib/$(l)/*.h lib/$(l)/*.S))
+	@mkdir -p $$(@D)
+	@echo "  fuzz $$@"
+	@clang $(CSTD) -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -fsanitize=fuzzer,address,undefined -Ilib -I. -o $$@ \
+		t/$(2)/$(1).c $(foreach l,$(sort $(foreach l,$(3),$($(l)_all))),$(wildcard lib/$(l)/*.c lib/$(l)/*.S)) \
+		$(sort $(4) $(foreach l,$(3),$($(l)_ld))) -lpthread
+endef
+
+# Layers, lowest first: a module may use only what stands before it (t/layers holds the table).
+include $(patsubst %,lib/%/module.mk,base os json io conf params mail smtp imap pop3 ipc kv \
+	directory auth queue store route service agent login)
+include $(wildcard master/module.mk master/*/module.mk smtpd/module.mk imapd/module.mk pop3d/module.mk \
+	qmgr/module.mk local/module.mk admin/module.mk)
+include $(sort $(shell find t etc -name module.mk))
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  cc   $<"
+	@$(CC) $(CFLAGS) -Ilib -I. -MMD -MP -c -o $@ $<
+$(O)/%.o: %.S
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -Ilib -I. -MMD -MP -c -o $@ $<
+-include $(shell test -d $(O) && find $(O) -name '*.d')
+
+all: $(PROGRAMS)
+
+.PHONY: libs units clean
+libs: $(foreach l,$(LIBS),$(O)/lib/lib$(l).a)
+units: $(UNIT_TESTS) $(FUZZ_ENTRIES)
+clean:
+	rm -rf $(BUILD)

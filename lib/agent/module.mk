@@ -1,0 +1,1 @@
+$(eval $(call library,agent,service ipc queue mail,))

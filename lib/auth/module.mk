@@ -1,0 +1,1 @@
+$(eval $(call library,auth,base ipc directory,))

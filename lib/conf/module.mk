@@ -1,0 +1,1 @@
+$(eval $(call library,conf,base os,))

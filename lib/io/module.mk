@@ -1,0 +1,1 @@
+$(eval $(call library,io,base os,-lssl -lcrypto -lcares))

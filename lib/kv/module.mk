@@ -1,0 +1,1 @@
+$(eval $(call library,kv,base os io,-ldb-5.3))

@@ -1,0 +1,1 @@
+$(eval $(call library,pop3,base,))

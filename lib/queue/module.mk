@@ -1,0 +1,1 @@
+$(eval $(call library,queue,base os io ipc mail kv,))

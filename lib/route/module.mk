@@ -1,0 +1,1 @@
+$(eval $(call library,route,base mail directory,))

@@ -1,0 +1,1 @@
+$(eval $(call library,service,base os io conf params ipc,-lseccomp))

@@ -1,0 +1,1 @@
+$(eval $(call library,store,base os io mail,-lcrypto))

@@ -1,0 +1,145 @@
+/*
+ * The one message format of all internal sockets. A frame is
+ *	u32 length of what follows, u16 message type, u16 flags, u32 call id, payload
+ * little endian. Payloads are declared in tables: a struct, its fields in order; encode and decode are
+ * derived, bounds-checked and fuzzed once for all. Type 0xffff is the error reply (a sentence).
+ *
+ * A caller numbers its calls (id > 0) and may have many under way on one connection; a reply
+ * carries the id back. id 0 is a notice that has no reply.
+ */
+#ifndef IPC_IPC_H
+#define IPC_IPC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/pool.h"
+#include "base/str.h"
+#include "io/io.h"
+
+#define IPC_FRAME_MAX (16 * 1024 * 1024)
+#define IPC_ITEMS_MAX 100000 /* elements of one list */
+
+enum ipc_type {
+	IPC_END,
+	IPC_U32,  /* uint32_t */
+	IPC_U64,  /* uint64_t or int64_t */
+	IPC_BOOL, /* bool */
+	IPC_STR,  /* const char *, no NUL inside; NULL is sent as empty and received as "" */
+	IPC_BLOB, /* struct span */
+	IPC_LIST, /* sub: struct ipc_list, elements of sub's struct */
+};
+
+struct ipc_list {
+	void *v;
+	size_t n;
+};
+
+struct ipc_field {
+	enum ipc_type type;
+	const char *name;
+	size_t offset;
+	const struct ipc_msg *sub;
+};
+
+struct ipc_msg {
+	uint16_t type; /* unique over all tables; the ranges are in ipc/types.h */
+	const char *name;
+	size_t size;
+	const struct ipc_field *fields; /* ends with IPC_END */
+};
+
+/* For an element of a list, or a payload by itself. */
+void ipc_put(struct str *out, const struct ipc_msg *msg, const void *from);
+/* Strings and spans are copied into the pool. -1 with *err_r; trailing bytes are an error. */
+int ipc_parse(struct pool *pool, const struct ipc_msg *msg, struct span payload, void *to,
+	const char **err_r);
+
+/* --- a connection, either side --- */
+
+struct ipc;
+
+struct ipc *ipc_new(int fd); /* owns a connected Unix stream socket */
+/* Closes; calls under way fail. */
+void ipc_close(struct ipc **ipc);
+bool ipc_is_open(const struct ipc *ipc);
+int ipc_peer_uid(const struct ipc *ipc);
+
+struct ipc_frame {
+	uint16_t type;
+	uint32_t id;
+	struct span payload; /* valid until the next receive, or in the handler */
+	int fds[4];          /* received descriptors; the receiver closes what it does not keep (and sets -1) */
+	size_t nfds;
+};
+
+/* Buffered frames are sent in order, by whichever fiber flushes; -1 once the connection is gone. fds are borrowed. */
+int ipc_send(struct ipc *ipc, const struct ipc_msg *msg, uint32_t id, const void *body,
+	const int *fds, size_t nfds);
+int ipc_send_error(struct ipc *ipc, uint32_t id, const char *sentence);
+
+/* --- calling --- */
+
+/* A client keeps one connection to path, opened at need and again after it broke. Safe for many fibers at once; outside
+ * fibers it blocks. */
+struct ipc_client;
+struct ipc_client *ipc_client_new(const char *path);
+void ipc_client_free(struct ipc_client **c);
+/* Frames that are no replies (notices from the server) go here; runs in the reading fiber and must not wait. */
+void ipc_client_on_notice(struct ipc_client *c, void (*fn)(void *arg, struct ipc_frame *frame), void *arg);
+
+/* 0 with *reply filled from the pool; IPC_REFUSED with *err_r the server's sentence; -1 with *err_r when
+ * there was no answer (no connection, deadline). fds may be NULL; received ones go to fds_r/nfds_r when not NULL. */
+#define IPC_REFUSED 1
+struct ipc_call {
+	const struct ipc_msg *request;
+	const void *body;
+	const int *fds;
+	size_t nfds;
+	const struct ipc_msg *reply_type;
+	void *reply;
+	int *fds_r; /* room for 4 */
+	size_t *nfds_r;
+	int64_t deadline;
+};
+int ipc_client_call(struct ipc_client *c, struct pool *pool, const struct ipc_call *call,
+	const char **err_r);
+/* A notice: queued and sent by and by; -1 when there is no connection now (it is not kept). */
+int ipc_client_notify(struct ipc_client *c, const struct ipc_msg *msg, const void *body,
+	const int *fds, size_t nfds);
+
+/* --- serving --- */
+
+struct ipc_server_conn;
+struct ipc_request;
+/* Answers with ipc_reply/ipc_refuse exactly once for a call (id > 0), now or later. pool is the call's. The body is decoded. */
+typedef void (*ipc_handler_fn)(struct ipc_server_conn *conn, struct ipc_request *rq, void *body);
+
+struct ipc_request {
+	struct pool *pool;
+	uint32_t id;
+	int *fds;
+	size_t nfds;
+};
+
+struct ipc_handler {
+	const struct ipc_msg *msg;
+	const struct ipc_msg *reply; /* NULL: a notice */
+	ipc_handler_fn run;
+	bool inline_; /* runs in the reading fiber and must not wait; else a fiber of its own, at most IPC_CALLS_MAX at once */
+};
+#define IPC_CALLS_MAX 256
+
+/* Serves until the peer leaves; runs in the connection's fiber. gone(conn) is called at the end, before it is freed. */
+void ipc_serve(int fd, const struct ipc_handler *handlers, size_t n, void *arg,
+	void (*gone)(struct ipc_server_conn *conn));
+void *ipc_conn_arg(struct ipc_server_conn *conn);   /* the arg of ipc_serve */
+void ipc_conn_set_data(struct ipc_server_conn *conn, void *data); /* per connection */
+void *ipc_conn_data(struct ipc_server_conn *conn);
+struct ipc *ipc_conn_ipc(struct ipc_server_conn *conn); /* to send notices */
+void ipc_reply(struct ipc_server_conn *conn, const struct ipc_request *rq, const void *body);
+void ipc_reply_fds(struct ipc_server_conn *conn, const struct ipc_request *rq, const void *body,
+	const int *fds, size_t nfds);
+void ipc_refuse(struct ipc_server_conn *conn, const struct ipc_request *rq, const char *sentence);
+
+#endif

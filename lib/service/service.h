@@ -1,0 +1,90 @@
+/*
+ * The process frame of every daemon: a program declares a struct service, service_run does the rest:
+ * configuration, log, privilege phases, sandbox, event loop, accept, limits, graceful stop, and its line to
+ * master. Order of life (design sections 2 and 12, rules 23-25):
+ *
+ *	arguments, configuration -> start_root (keys, sockets; still root) -> libraries preloaded -> chroot, uid
+ *	-> no-new-privs, seccomp -> start_user -> READY to master -> serve ... -> stop
+ *
+ * Started by master: descriptors come by the control socket. Started by hand with -C DIR -S SERVICE --alone
+ * it binds its own sockets and stays in the foreground, for debugging.
+ */
+#ifndef SERVICE_SERVICE_H
+#define SERVICE_SERVICE_H
+
+#include "base/pool.h"
+#include "io/io.h"
+#include "io/stream.h"
+#include "params/params.h"
+
+struct service_ctx;
+
+struct conn {
+	struct service_ctx *svc;
+	struct pool *pool;          /* the connection's; freed after serve returns */
+	struct stream *stream;      /* closed after serve returns, unless taken (set to NULL) */
+	struct sockaddr_storage peer, local;
+	const char *peer_ip;        /* text; "unix" for Unix sockets */
+	int peer_port;
+	bool is_unix;
+	uid_t peer_uid;             /* Unix sockets only */
+	gid_t peer_gid;
+	char session[20];           /* session id; it is in the log context already */
+	size_t listener;            /* index among the service's listen addresses */
+};
+
+enum service_flags {
+	SERVICE_RAW = 1,     /* serve gets a conn without stream: `fd` below is its descriptor (ipc services) */
+	SERVICE_SINGLE = 2,  /* owns durable state: exactly one worker, and it is never replaced by a second one before it has ended */
+	SERVICE_NO_NET = 4,  /* sandbox: no inet sockets at all */
+	SERVICE_EXEC = 8,    /* may fork and exec (master's helpers only) */
+};
+
+struct service {
+	const char *name;   /* program name: binary, log tag, section in thurn.conf */
+	unsigned flags;
+	const struct conf_row *conf_rows;
+	size_t conf_size;
+	int (*start_root)(struct service_ctx *svc, const char **err_r); /* each may be NULL */
+	int (*start_user)(struct service_ctx *svc, const char **err_r);
+	void (*serve)(struct conn *conn);           /* one connection, one fiber */
+	void (*serve_fd)(struct service_ctx *svc, int fd); /* instead, with SERVICE_RAW: owns fd */
+	void (*reload)(struct service_ctx *svc);    /* only for SERVICE_SINGLE; others are replaced by new workers */
+	void (*stop)(struct service_ctx *svc);      /* after the last connection */
+};
+
+int service_run(const struct service *service, int argc, char **argv);
+
+struct service_ctx {
+	const struct service *service;
+	const char *instance;            /* the service's name in services.conf, e.g. "submission" */
+	struct config *config;
+	const struct common_conf *common;
+	const struct service_conf *conf;
+	void *params;                    /* the program's own struct, conf_size bytes */
+	void *state;                     /* the program's own */
+	struct pool *pool;               /* lives as long as the process */
+	unsigned worker;                 /* 0..max_workers-1: stable slot of this worker */
+	bool stopping;                   /* graceful stop has begun: finish, take nothing new */
+};
+
+/* Path of a Unix socket or file in run_dir, from the pool. After chroot such paths do not work: connect before, or
+ * use service_open_run (asks master for a connected descriptor). */
+const char *service_run_path(struct service_ctx *svc, const char *name);
+int service_connect(struct service_ctx *svc, const char *unix_name, const char **err_r);
+
+/* A fresh spool segment from master (design rule 1): read-write descriptor and id. -1 with *err_r. */
+int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **err_r);
+
+/* Counts of the scoreboard change by themselves; a program that takes a descriptor out of serve calls these. */
+void service_conn_hold(struct service_ctx *svc);
+void service_conn_release(struct service_ctx *svc);
+
+/* Wakes when stopping becomes true, for fibers that wait long. */
+struct fiber_cond *service_stop_cond(struct service_ctx *svc);
+
+/* Metrics: counters in the scoreboard's memory, read by `thurn status`. index < SERVICE_COUNTERS. */
+#define SERVICE_COUNTERS 16
+void service_count(struct service_ctx *svc, unsigned index, uint64_t add);
+
+#endif

@@ -1,0 +1,16 @@
+/* Greets POP3 clients: TLS and login, then a proxy to pop3d. */
+#ifndef PARAMS_POP3_LOGIN_H
+#define PARAMS_POP3_LOGIN_H
+
+#include "conf/conf.h"
+
+struct pop3_login_conf {
+	const char *auth_mechanisms;
+	bool plain_without_tls;
+	int64_t login_timeout;
+	uint64_t failures_max;
+	int64_t proxy_timeout;
+};
+extern const struct conf_row pop3_login_conf_rows[];
+
+#endif

@@ -14,6 +14,8 @@
 /* CRC-32C (Castagnoli, RFC 3720 B.4); crc = 0 to start, the last result to go on. Uses the
  * processor's instruction where there is one. */
 uint32_t os_crc32c(uint32_t crc, const void *p, size_t n);
+/* The same without it, for comparison in tests. */
+uint32_t os_crc32c_portable(uint32_t crc, const void *p, size_t n);
 
 /* Kernel randomness; never fails. */
 void os_random(void *p, size_t n);
@@ -82,6 +84,9 @@ struct os_context {
  * fn must never return. */
 void os_context_make(struct os_context *ctx, void *base, size_t size, void (*fn)(void *), void *arg);
 void os_context_switch(struct os_context *from, const struct os_context *to);
+/* Bytes of a fiber's stack, a multiple of the page size: more in sanitizer builds, which put red zones around arrays. */
+#define OS_STACK_SIZE (256 * 1024)
+size_t os_stack_size(void);
 /* Address sanitizer's notion of stacks; nothing in ordinary builds. fake may be NULL when leaving for good. */
 void os_asan_switch_start(void **fake, const void *base, size_t size);
 void os_asan_switch_finish(void *fake, const void **old_base_r, size_t *old_size_r);

@@ -1,1 +1,1 @@
-$(eval $(call library,params,conf,))
+$(eval $(call library,params,base conf,))

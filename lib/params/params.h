@@ -5,6 +5,8 @@
 #ifndef PARAMS_PARAMS_H
 #define PARAMS_PARAMS_H
 
+#include <sys/types.h>
+
 #include "conf/conf.h"
 
 struct params_table {
@@ -40,9 +42,9 @@ extern const struct conf_row common_conf_rows[];
 
 /* One section of services.conf. */
 struct service_conf {
-	const char *program;       /* the file in program_dir */
+	const char *program;       /* the file in program_dir; default: the service's name */
 	const char *listen;        /* LIST of io/net.h addresses; unix:NAME is below run_dir */
-	uint64_t listen_mode;      /* octal digits, for unix sockets */
+	uint64_t listen_mode;      /* the octal digits as a decimal number: use service_conf_mode() */
 	const char *user;          /* after user_prefix, e.g. "smtpd" */
 	const char *chroot;        /* empty: none */
 	uint64_t min_workers, max_workers;
@@ -53,6 +55,7 @@ struct service_conf {
 	bool enabled;
 };
 extern const struct conf_row service_conf_rows[];
+unsigned service_conf_mode(const struct service_conf *conf);
 
 /* Reads DIR/thurn.conf and DIR/services.conf. */
 struct config {
@@ -71,5 +74,28 @@ int config_service(struct config *config, const char *service, struct service_co
 	const char **err_r);
 /* Every name in both files belongs to some row; every value parses. */
 int config_check(struct config *config, const char **err_r);
+
+/* The system users that programs run as, without user_prefix. All but those with a group of their own share
+ * one group (numeric: gid numeric_uid_base; separate: the primary group in passwd), which may connect to
+ * the inner Unix sockets; who may do what there is decided by uid. */
+struct params_user {
+	const char *name;
+	bool own_group;
+	const char *help;
+};
+/* Ends with name == NULL. */
+extern const struct params_user params_users[];
+/* The ids for a service's user by `privilege`: the process's own when user is empty, when the process is not root, or with none. */
+int config_user(struct config *config, const char *user, uid_t *uid_r, gid_t *gid_r,
+	const char **err_r);
+
+/* The services that a new installation has: what etc/services.conf is generated from. */
+struct params_service {
+	const char *name;
+	const char *settings; /* lines name = value */
+	const char *help;
+};
+/* Ends with name == NULL. */
+extern const struct params_service params_services[];
 
 #endif

@@ -1,0 +1,53 @@
+#include "params/params.h"
+
+#define LOGIN_LIMITS "min_workers = 2\nmax_workers = 4\nconnections = 5000\n"
+
+const struct params_service params_services[] = {
+	{"smtp",
+		"program = smtpd\nlisten = *:25\nuser = smtpd\nsegments = yes\n"
+		"min_workers = 2\nmax_workers = 8\nmode = smtp\n",
+		"Mail from other hosts."},
+	{"submission",
+		"program = smtpd\nlisten = *:587\nuser = smtpd\nsegments = yes\n"
+		"min_workers = 1\nmax_workers = 8\nmode = submission\n",
+		"Mail from users, who log in; TLS by STARTTLS."},
+	{"submissions",
+		"program = smtpd\nlisten = *:465\ntls_wrap = yes\nuser = smtpd\nsegments = yes\n"
+		"min_workers = 1\nmax_workers = 8\nmode = submission\n",
+		"The same with TLS from the first octet."},
+	{"lmtp",
+		"program = smtpd\nlisten = 127.0.0.1:24 unix:lmtp\nuser = smtpd\nsegments = yes\n"
+		"min_workers = 1\nmax_workers = 4\nmode = lmtp\n",
+		"Mail from other mail systems on this host."},
+	{"sendmail",
+		"program = smtpd\nlisten = unix:submit\nlisten_mode = 666\nuser = smtpd\n"
+		"segments = yes\nmin_workers = 1\nmax_workers = 4\nmode = local\n",
+		"Mail from programs on this host, through sendmail; the sender is known by uid."},
+	{"imap", "program = imap_login\nlisten = *:143\nuser = login\n" LOGIN_LIMITS,
+		"IMAP clients; TLS by STARTTLS."},
+	{"imaps", "program = imap_login\nlisten = *:993\ntls_wrap = yes\nuser = login\n" LOGIN_LIMITS,
+		"IMAP clients with TLS from the first octet."},
+	{"pop3", "program = pop3_login\nlisten = *:110\nuser = login\n" LOGIN_LIMITS,
+		"POP3 clients; TLS by STLS."},
+	{"pop3s", "program = pop3_login\nlisten = *:995\ntls_wrap = yes\nuser = login\n" LOGIN_LIMITS,
+		"POP3 clients with TLS from the first octet."},
+	{"imapd", "listen = unix:imapd\nuser = store\nmin_workers = 2\nmax_workers = 4\n"
+		  "connections = 5000\n",
+		"IMAP sessions that have logged in."},
+	{"pop3d", "listen = unix:pop3d\nuser = store\nmin_workers = 1\nmax_workers = 4\n"
+		  "connections = 5000\n",
+		"POP3 sessions that have logged in."},
+	{"directory",
+		"program = directoryd\n"
+		"listen = unix:directory unix:directory-auth unix:directory-admin\nuser = dir\n",
+		"Domains, users, aliases and passwords."},
+	{"queue", "program = qmgr\nlisten = unix:queue unix:queue-agent unix:queue-admin\nuser = queue\n",
+		"The queue."},
+	{"smtp-agent", "program = smtp\nuser = smtp\nmin_workers = 1\nmax_workers = 4\n",
+		"Deliveries to other hosts."},
+	{"local-agent", "program = local\nuser = store\nmin_workers = 2\nmax_workers = 4\n",
+		"Deliveries into mailboxes."},
+	{"bounce-agent", "program = bounce\nuser = queue\n", "Delivery reports."},
+	{"pickup", "user = drop\n", "What sendmail left while the server was down."},
+	{NULL, NULL, NULL},
+};

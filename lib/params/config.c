@@ -2,6 +2,7 @@
 #include "params/params.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -70,7 +71,19 @@ static int fill_common(struct config *config, const char **err_r)
 			err_r) < 0)
 		return -1;
 	common->root = root;
+	if (strcmp(common->log, "syslog") != 0 && strcmp(common->log, "stderr") != 0 &&
+		common->log[0] != '/')
+		common->log = join(config->pool, root, common->log);
 	return fill_hostname(config, err_r);
+}
+
+/* The sentence outlives the pool it was written in, until the thread's next failure: there is no config whose
+ * pool could hold it. */
+static const char *keep_error(const char *sentence)
+{
+	static _Thread_local char kept[1024];
+	snprintf(kept, sizeof(kept), "%s", sentence);
+	return kept;
 }
 
 int config_open(const char *dir, struct config **config_r, const char **err_r)
@@ -88,8 +101,7 @@ int config_open(const char *dir, struct config **config_r, const char **err_r)
 		*config_r = config;
 		return 0;
 	}
-	/* The sentence has to outlive the pool it was written in: it is the process's last words, or nearly. */
-	*err_r = mem_strdup(*err_r);
+	*err_r = keep_error(*err_r);
 	pool_free(&pool);
 	*config_r = NULL;
 	return -1;

@@ -64,6 +64,7 @@ struct config {
 	struct common_conf common;
 	struct conf_file *main_file, *services_file;
 };
+/* On failure *err_r is the thread's until its next failure here. */
 int config_open(const char *dir, struct config **config_r, const char **err_r);
 void config_free(struct config **config);
 /* The program's struct for a service: defaults, then [program] of thurn.conf, then [service] of

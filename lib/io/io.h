@@ -38,6 +38,8 @@ int io_call(io_call_fn fn, void *arg);
 struct io_threads;
 struct io_threads *io_threads_new(const char *name, unsigned max);
 int io_call_on(struct io_threads *t, io_call_fn fn, void *arg);
+/* Ends its threads; nothing may be under way. */
+void io_threads_free(struct io_threads **t);
 
 /* A read of a mapped or opened file that may be cold goes through io_call only when it is: */
 ssize_t io_pread(int fd, void *p, size_t n, uint64_t at);

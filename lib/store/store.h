@@ -194,7 +194,7 @@ struct view_changes {
 	bool exists, recent, keywords; /* the counts or the keyword list changed */
 };
 /* Brings the view up to what is durable now. expunge false: removed messages stay in the view (FETCH, STORE, SEARCH
- * must not renumber), their bodies may be gone. own_silent: changes made through this view are not reported. */
+ * must not renumber), their bodies may be gone. Flag changes made through this view itself are not reported. */
 enum store_status view_sync(struct view *view, bool expunge, struct pool *pool,
 	struct view_changes *changes_r);
 
@@ -204,8 +204,10 @@ enum store_status message_read(struct account *a, const struct msg_row *row, uin
 	struct pool *pool, struct span *body_r);
 /* Descriptor and place for stream_send_file; the descriptor is borrowed until the account is closed. */
 enum store_status message_locate(struct account *a, const struct msg_row *row, int *fd_r, uint64_t *at_r);
-/* The summary (mail/summary.h), usually straight from the mapped log: no copy. Valid until the next view_sync. */
-enum store_status message_summary(struct account *a, const struct msg_row *row, struct span *summary_r);
+/* The summary (mail/summary.h). The copy is the pool's; neighbours come from one read-ahead window, so that walking a
+ * mailbox costs a copy a message and no system call. Loops reset a pool of their own for each message. */
+enum store_status message_summary(struct account *a, const struct msg_row *row, struct pool *pool,
+	struct span *summary_r);
 
 enum flag_op { FLAGS_SET, FLAGS_ADD, FLAGS_REMOVE };
 struct flag_change {

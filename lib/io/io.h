@@ -17,6 +17,13 @@
 /* Descriptors must be non-blocking in daemons. events: LOOP_READ|LOOP_WRITE of io/loop.h.
  * Returns the ready events, IO_TIMEOUT or -1. */
 int io_wait(int fd, int events, int64_t deadline);
+/* The same for several descriptors: how many are ready (got tells which and how), IO_TIMEOUT or -1. */
+struct io_want {
+	int fd;
+	int events;
+	int got;
+};
+int io_wait_any(struct io_want *wants, size_t n, int64_t deadline);
 ssize_t io_read(int fd, void *p, size_t n, int64_t deadline);
 ssize_t io_write(int fd, const void *p, size_t n, int64_t deadline);
 int io_accept(int fd, struct sockaddr_storage *peer_r, socklen_t *len_r, int64_t deadline);
@@ -25,19 +32,26 @@ int io_connect(const struct sockaddr *to, socklen_t len, const struct sockaddr *
 	socklen_t bind_len, int64_t deadline);
 int io_connect_unix(const char *path, int64_t deadline);
 
-/* Must be called for a descriptor that was waited on before it is closed elsewhere than through
+/* os_send_fds and os_recv_fds that wait. */
+ssize_t io_send_fds(int sock, const void *p, size_t n, const int *fds, size_t nfds, int64_t deadline);
+ssize_t io_recv_fds(int sock, void *p, size_t n, int *fds_r, size_t *nfds_r, int64_t deadline);
+
+/* Ends the waits of other fibers on it with EBADF and closes it; *fd becomes -1.
+ * Must be called for a descriptor that was waited on before it is closed elsewhere than through
  * io_close or a stream. */
 void io_close(int *fd);
 
 /* Runs fn(arg) on a helper thread and waits for it: for what blocks (fdatasync, a cold read, crypt).
- * Returns fn's value. Threads are started at first use, at most IO_THREADS_MAX; work waits its turn in order. */
+ * Returns fn's value; errno is as fn left it. Where nothing else could run meanwhile (outside fibers, none started)
+ * fn is simply called. Threads are started at first use, at most IO_THREADS_MAX; work waits its turn in order. */
 #define IO_THREADS_MAX 8
 typedef int (*io_call_fn)(void *arg);
 int io_call(io_call_fn fn, void *arg);
 /* A pool of its own, so that slow work never waits behind, or delays, other work. */
 struct io_threads;
 struct io_threads *io_threads_new(const char *name, unsigned max);
-int io_call_on(struct io_threads *t, io_call_fn fn, void *arg);
+int io_call_on(struct io_threads *t, io_call_fn fn, void *arg); /* always on one of its threads */
+void io_threads_free(struct io_threads **t); /* after what is queued is done */
 /* Ends its threads; nothing may be under way. */
 void io_threads_free(struct io_threads **t);
 

@@ -14,6 +14,9 @@ void loop_run(void);
 /* Runs what is ready and due, waiting at most ms; for tools and tests. */
 void loop_turn(int64_t ms);
 void loop_stop(void);
+/* Gives back what this thread's loop holds, before the thread ends (with no fiber left); the next use makes
+ * a new one. In the child of a fork it must be called first: it leaves the parent's loop behind. */
+void loop_close(void);
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 typedef void (*loop_fd_fn)(void *arg, int fd, int events);
@@ -30,7 +33,8 @@ struct loop_timer;
 struct loop_timer *loop_timer_add(int64_t ms_from_now, loop_fn fn, void *arg); /* once */
 void loop_timer_remove(struct loop_timer **t); /* also frees one that has fired */
 
-/* The handler runs on the loop, not in the signal's context. */
+/* The handler runs on the loop, not in the signal's context. fn NULL: back to the default. SIGPIPE
+ * is ignored from the first use of a loop on. */
 void loop_signal(int signo, loop_fn fn, void *arg);
 
 /* From any other thread: run fn(arg) on this loop. */

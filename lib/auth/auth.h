@@ -1,11 +1,12 @@
 /*
  * A SASL exchange (RFC 4422) of a client of ours with directoryd, seen from the protocol's side: the protocol moves base64 lines, this
- * moves messages. Failures look the same to the client whatever the reason, and slow down (directoryd delays them).
+ * moves messages. Failures look the same to the client whatever the reason, and slow down: directoryd says
+ * by how much, the calls here wait it out.
  */
 #ifndef AUTH_AUTH_H
 #define AUTH_AUTH_H
 
-#include "directory/messages.h"
+#include "directory/directory.h"
 #include "io/stream.h"
 
 struct auth; /* one exchange */

@@ -53,6 +53,7 @@ struct dir_auth_reply {
 	const char *account;
 	struct span ticket;    /* one-time, 30 s: another program redeems it */
 	const char *text;      /* a sentence for the log, never for the client */
+	uint64_t delay_ms;     /* lib/auth waits so long before it tells a failure */
 };
 struct dir_mechanisms_request {
 	bool tls;

@@ -1,0 +1,149 @@
+#include "master/directoryd/directoryd.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/log.h"
+
+static char over_mark; /* value of the over_quota table's entries */
+
+static void run_resolve(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	const struct dir_resolve_request *request = body;
+	struct dir_resolve_reply reply;
+	lookup_resolve(ipc_conn_arg(conn), rq->pool, request->local, request->domain, &reply);
+	ipc_reply(conn, rq, &reply);
+}
+
+static void run_may_send(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	const struct dir_may_send_request *request = body;
+	struct dir_may_send_reply reply = {.yes = lookup_may_send(ipc_conn_arg(conn), rq->pool,
+						   request->user, request->sender)};
+	ipc_reply(conn, rq, &reply);
+}
+
+static void run_quota_notice(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	struct directoryd *d = ipc_conn_arg(conn);
+	const struct dir_quota_notice *notice = body;
+	(void)rq;
+	if (notice->over)
+		hash_set(d->over_quota, span_of(notice->account), &over_mark);
+	else
+		hash_remove(d->over_quota, span_of(notice->account));
+}
+
+static const struct ipc_handler lookup_handlers[] = {
+	{&dir_resolve_request_msg, &dir_resolve_reply_msg, run_resolve, false},
+	{&dir_may_send_request_msg, &dir_may_send_reply_msg, run_may_send, false},
+	{&dir_quota_notice_msg, NULL, run_quota_notice, true},
+};
+
+/* Which door a caller came through decides what it may ask; file modes decide who finds which door. */
+static const struct door {
+	const char *name;
+	const struct ipc_handler *handlers;
+	const size_t *n;
+	size_t fixed_n;
+	void (*gone)(struct ipc_server_conn *conn);
+} doors[] = {
+	{"directory", lookup_handlers, NULL, COUNT_OF(lookup_handlers), NULL},
+	{"directory-auth", auth_handlers, &auth_handlers_n, 0, exchanges_drop},
+	{"directory-admin", admin_handlers, &admin_handlers_n, 0, NULL},
+};
+
+static const struct door *door_of(int fd)
+{
+	struct sockaddr_un un = {0};
+	socklen_t n = sizeof(un);
+	if (getsockname(fd, (struct sockaddr *)&un, &n) != 0 || un.sun_family != AF_UNIX)
+		return NULL;
+	const char *slash = strrchr(un.sun_path, '/');
+	const char *name = slash ? slash + 1 : un.sun_path;
+	for (size_t i = 0; i < COUNT_OF(doors); i++)
+		if (strcmp(doors[i].name, name) == 0)
+			return &doors[i];
+	return NULL;
+}
+
+static void serve(struct service_ctx *svc, int fd)
+{
+	const struct door *door = door_of(fd);
+	if (!door) {
+		log_error("directoryd listens on a socket that it has no use for");
+		io_close(&fd);
+		return;
+	}
+	ipc_serve(fd, door->handlers, door->n ? *door->n : door->fixed_n, svc->state, door->gone);
+}
+
+/* The image can't be rebuilt from anything: damage is an operator's case, said plainly. */
+static int open_database(struct directoryd *d, const char **err_r)
+{
+	struct kv_conf conf = {
+		.dir = d->svc->common->directory_dir,
+		.tables = directory_tables,
+	};
+	int rc = kv_open(&conf, &d->kv, err_r);
+	if (rc == KV_DAMAGED)
+		*err_r = pool_printf(d->svc->pool,
+			"The directory database in %s is damaged (%s); restore it from a copy.",
+			conf.dir, *err_r);
+	return rc == 0 ? 0 : -1;
+}
+
+static int start_root(struct service_ctx *svc, const char **err_r)
+{
+	struct directoryd *d = pool_new_of(svc->pool, struct directoryd);
+	d->svc = svc;
+	d->conf = svc->params;
+	svc->state = d;
+	const char *domain = *d->conf->default_domain ? d->conf->default_domain : svc->common->hostname;
+	d->default_domain = name_domain(svc->pool, domain);
+	if (!d->default_domain) {
+		*err_r = "hostname (or default_domain) is not a domain name.";
+		return -1;
+	}
+	return sasl_start(d, err_r);
+}
+
+static int start_user(struct service_ctx *svc, const char **err_r)
+{
+	struct directoryd *d = svc->state;
+	if (open_database(d, err_r) != 0)
+		return -1;
+	d->records = records_new(d);
+	d->over_quota = hash_new();
+	d->nss = io_threads_new("nss", 1);
+	d->tickets = tickets_new(d->conf->ticket_life);
+	d->passwords = passwords_new(d);
+	return 0;
+}
+
+static void stop(struct service_ctx *svc)
+{
+	struct directoryd *d = svc->state;
+	sasl_stop(d);
+	tickets_free(&d->tickets);
+	passwords_free(&d->passwords);
+	records_free(&d->records);
+	hash_free(&d->over_quota);
+	kv_close(&d->kv);
+}
+
+static const struct service directoryd = {
+	.name = "directoryd",
+	.flags = SERVICE_RAW | SERVICE_SINGLE,
+	.conf_rows = directoryd_conf_rows,
+	.conf_size = sizeof(struct directoryd_conf),
+	.start_root = start_root,
+	.start_user = start_user,
+	.serve_fd = serve,
+	.stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+	return service_run(&directoryd, argc, argv);
+}

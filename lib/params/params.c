@@ -11,6 +11,7 @@
 #include "params/qmgr.h"
 #include "params/smtp.h"
 #include "params/smtpd.h"
+#include "params/store.h"
 
 const struct params_table *params_find(const char *program)
 {
@@ -42,5 +43,9 @@ const struct params_table params_tables[] = {
 	TABLE(imapd, "Serves mailboxes by IMAP after login."),
 	TABLE(pop3_login, "Greets POP3 clients: TLS and login, then a proxy to pop3d."),
 	TABLE(pop3d, "Serves mailboxes by POP3 after login."),
+	{.program = "store",
+		.rows = mailstore_conf_rows,
+		.size = sizeof(struct mailstore_conf),
+		.help = "The message store, for all programs that open it."},
 	{.rows = NULL},
 };

@@ -1,1 +1,1 @@
-$(eval $(call library,store,base os io mail,-lcrypto))
+$(eval $(call library,store,base os io mail params,-lcrypto))

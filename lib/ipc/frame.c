@@ -25,7 +25,7 @@
 #define LENGTH_OCTETS   4
 #define FLAGS_FDS       7
 #define READ_OCTETS     4096  /* first read of an idle connection */
-#define READ_MORE       65536 /* while bytes keep coming */
+#define READ_MORE       65536 /* the rest of a frame */
 #define FDS_PENDING_MAX (2 * IPC_FDS_MAX) /* a frame under way and the one behind it */
 #define KEEP_OCTETS     8192 /* of buffers, while idle */
 
@@ -373,13 +373,14 @@ static int take_fds(struct ipc *ipc, struct ipc_frame *frame, size_t n)
 /* 1 a whole frame, 0 more bytes are needed, -1 broken. */
 static int take_frame(struct ipc *ipc, struct ipc_frame *frame)
 {
-	struct span have = span_make(ipc->in.s + ipc->in_at, ipc->in.len - ipc->in_at);
-	struct reader r = reader_of(have);
-	uint32_t length = get_u32(&r);
+	struct reader r;
+	uint32_t length;
 	uint16_t flags;
 
-	if (r.bad)
+	if (ipc->in.len - ipc->in_at < LENGTH_OCTETS)
 		return 0;
+	r = reader_of(span_make(ipc->in.s + ipc->in_at, ipc->in.len - ipc->in_at));
+	length = get_u32(&r);
 	if (length < HEADER_OCTETS - LENGTH_OCTETS || length > IPC_FRAME_MAX)
 		return broken(ipc, "a frame's length is impossible.");
 	if (reader_left(&r) < length)
@@ -394,31 +395,33 @@ static int take_frame(struct ipc *ipc, struct ipc_frame *frame)
 	return take_fds(ipc, frame, flags & FLAGS_FDS);
 }
 
-/* Makes room and gives room back: nothing is moved while a batch is worked through. */
+/* Moves what is left of a batch to the front; an idle connection holds a small block only. */
 static size_t prepare_input(struct ipc *ipc)
 {
-	size_t want = ipc->in.len ? READ_MORE : READ_OCTETS;
-
-	if (ipc->in_at) {
-		want = READ_MORE; /* it is busy */
+	if (ipc->in_at)
 		str_consume(&ipc->in, ipc->in_at);
-		ipc->in_at = 0;
-	}
-	return want;
+	ipc->in_at = 0;
+	if (ipc->in.len)
+		return READ_MORE;
+	str_shrink(&ipc->in, KEEP_OCTETS);
+	return READ_OCTETS;
 }
 
-/* One read: 1 got bytes, 0 the end, -1 error, IO_TIMEOUT: none now. */
-static int read_some(struct ipc *ipc, size_t want)
+/* 1 got bytes, 0 the end, -1 error, IO_TIMEOUT. Before it may wait, what was sent is on its way. */
+static int read_some(struct ipc *ipc, int64_t deadline)
 {
+	size_t want = prepare_input(ipc), nfds = 0;
 	int fds[OS_FDS_MAX];
-	size_t nfds = 0;
 	ssize_t n;
 
-	do
-		n = os_recv_fds(ipc->fd, str_reserve(&ipc->in, want), want, fds, &nfds);
-	while (n < 0 && errno == EINTR);
+	ipc->receiving = false;
+	if (!ipc->flushing)
+		write_some(ipc);
+	if (ipc->sent < ipc->queued)
+		flush_soon(ipc);
+	n = io_recv_fds(ipc->fd, str_reserve(&ipc->in, want), want, fds, &nfds, deadline);
 	if (n < 0)
-		return errno == EAGAIN || errno == EWOULDBLOCK ? IO_TIMEOUT : -1;
+		return (int)n;
 	if (nfds > FDS_PENDING_MAX - ipc->nfds) {
 		close_fds(fds, nfds);
 		return broken(ipc, "more descriptors came than frames count.");
@@ -429,31 +432,14 @@ static int read_some(struct ipc *ipc, size_t want)
 	return n > 0;
 }
 
-static int wait_input(struct ipc *ipc, int64_t deadline)
-{
-	int rc;
-
-	if (ipc->in.len == 0)
-		str_shrink(&ipc->in, KEEP_OCTETS);
-	ipc->receiving = false;
-	if (ipc->sent < ipc->queued)
-		flush_soon(ipc);
-	rc = io_wait(ipc->fd, LOOP_READ, deadline);
-	return ipc->dead ? -1 : rc;
-}
-
 static int receive(struct ipc *ipc, struct ipc_frame *frame, int64_t deadline)
 {
 	for (;;) {
 		int rc = ipc->dead ? -1 : take_frame(ipc, frame);
 		if (rc)
 			return rc;
-		if (!ipc->flushing)
-			write_some(ipc);
-		rc = read_some(ipc, prepare_input(ipc));
-		if (rc == IO_TIMEOUT && (rc = wait_input(ipc, deadline)) == IO_TIMEOUT)
-			return rc;
-		if (rc == 0 && ipc->in.len)
+		rc = read_some(ipc, deadline);
+		if (rc == 0 && ipc->in.len && !ipc->dead)
 			return broken(ipc, "it ended within a frame.");
 		if (rc <= 0)
 			return rc;

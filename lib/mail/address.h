@@ -80,6 +80,7 @@ struct address_reader {
 	const char *p, *end;
 	struct pool *pool;
 	unsigned count;
+	unsigned unclosed; /* quotes or comments were opened and never closed */
 	bool in_group;
 };
 void address_reader_init(struct address_reader *r, struct span text, struct pool *pool);

@@ -12,7 +12,6 @@ struct transfer {
 	enum mime_encoding encoding;
 	uint32_t bits;   /* base64: collected */
 	unsigned nbits;
-	bool ended;      /* base64: padding was seen */
 	char held[64];   /* QP: '=' or white space at the end of what came so far */
 	unsigned nheld;
 };

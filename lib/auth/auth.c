@@ -9,7 +9,18 @@
 struct auth {
 	struct ipc_client *client;
 	uint64_t id;
+	/* Success was said with data: what remains is the client's empty answer to it. */
+	struct pool *pool;
+	struct dir_auth_reply success;
 };
+
+static void auth_free(struct auth **auth)
+{
+	if (!*auth)
+		return;
+	pool_free(&(*auth)->pool);
+	mem_free(auth);
+}
 
 static enum auth_state call_directory(struct ipc_client *c, struct pool *pool,
 	const struct ipc_msg *type, const void *body, struct dir_auth_reply *reply_r)
@@ -36,20 +47,58 @@ static enum auth_state call_directory(struct ipc_client *c, struct pool *pool,
 	return (enum auth_state)reply_r->state;
 }
 
-/* Keeps the exchange while it goes on, forgets it otherwise. */
-static enum auth_state settle(struct auth **auth, struct ipc_client *c, enum auth_state state,
-	const struct dir_auth_reply *reply)
+static struct auth *auth_keep(struct auth **auth, struct ipc_client *c, uint64_t id)
 {
-	if (state != AUTH_CONTINUE) {
-		if (*auth)
-			mem_free(auth);
-		return state;
-	}
 	if (!*auth)
 		*auth = mem_new(struct auth);
 	(*auth)->client = c;
-	(*auth)->id = reply->id;
+	(*auth)->id = id;
+	return *auth;
+}
+
+static void keep_success(struct auth *a, const struct dir_auth_reply *reply)
+{
+	a->pool = pool_new("auth success");
+	a->success = (struct dir_auth_reply){
+		.state = AUTH_OK,
+		.data = span_of(""),
+		.user = pool_strdup(a->pool, reply->user),
+		.account = pool_strdup(a->pool, reply->account),
+		.ticket = pool_copy(a->pool, reply->ticket),
+		.text = "",
+	};
+}
+
+/* Keeps the exchange while it goes on, forgets it otherwise. */
+static enum auth_state settle(struct auth **auth, struct ipc_client *c, enum auth_state state,
+	struct dir_auth_reply *reply)
+{
+	if (state == AUTH_OK && reply->data.n) {
+		keep_success(auth_keep(auth, c, 0), reply);
+		reply->state = AUTH_CONTINUE;
+		return AUTH_CONTINUE;
+	}
+	if (state == AUTH_CONTINUE)
+		auth_keep(auth, c, reply->id);
+	else
+		auth_free(auth);
 	return state;
+}
+
+/* The client has answered the data that came with success. */
+static enum auth_state finish(
+	struct auth **auth, struct pool *pool, struct span data, struct dir_auth_reply *reply_r)
+{
+	*reply_r = (*auth)->success;
+	reply_r->user = pool_strdup(pool, reply_r->user);
+	reply_r->account = pool_strdup(pool, reply_r->account);
+	reply_r->ticket = pool_copy(pool, reply_r->ticket);
+	if (data.n) {
+		reply_r->state = AUTH_FAILED;
+		reply_r->text = "The client answered the server's signature with data.";
+	}
+	auth_free(auth);
+	return (enum auth_state)reply_r->state;
 }
 
 const char *auth_mechanisms(struct ipc_client *c, struct pool *pool, bool tls)
@@ -85,7 +134,7 @@ enum auth_state auth_start(struct ipc_client *c, struct pool *pool, const struct
 		.mechanism = rq->mechanism,
 		.service = rq->service,
 		.remote_ip = rq->remote_ip,
-		.tls = tls,
+		.tls = tls || rq->assume_secure,
 		.has_initial = rq->initial != NULL,
 		.initial = rq->initial ? *rq->initial : span_of(""),
 		.binding_type = type,
@@ -99,6 +148,8 @@ enum auth_state auth_start(struct ipc_client *c, struct pool *pool, const struct
 enum auth_state auth_step(
 	struct auth **auth, struct pool *pool, struct span data, struct dir_auth_reply *reply_r)
 {
+	if ((*auth)->pool)
+		return finish(auth, pool, data, reply_r);
 	struct ipc_client *c = (*auth)->client;
 	struct dir_auth_step body = {.id = (*auth)->id, .data = data};
 	return settle(
@@ -109,12 +160,15 @@ void auth_cancel(struct auth **auth)
 {
 	if (!*auth)
 		return;
-	struct pool *pool = pool_new("auth cancel");
-	struct dir_auth_step body = {.id = (*auth)->id, .data = span_of(""), .cancel = true};
-	struct dir_auth_reply ignored;
-	call_directory((*auth)->client, pool, &dir_auth_step_msg, &body, &ignored);
-	pool_free(&pool);
-	mem_free(auth);
+	if (!(*auth)->pool) {
+		struct pool *pool = pool_new("auth cancel");
+		struct dir_auth_step body = {
+			.id = (*auth)->id, .data = span_of(""), .cancel = true};
+		struct dir_auth_reply ignored;
+		call_directory((*auth)->client, pool, &dir_auth_step_msg, &body, &ignored);
+		pool_free(&pool);
+	}
+	auth_free(auth);
 }
 
 enum auth_state auth_password(struct ipc_client *c, struct pool *pool,

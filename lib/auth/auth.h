@@ -17,10 +17,12 @@ const char *auth_mechanisms(struct ipc_client *c, struct pool *pool, bool tls);
 struct auth_request {
 	const char *mechanism, *service, *remote_ip;
 	const struct stream *stream; /* for TLS state and channel binding */
+	bool assume_secure;          /* take the channel as private although it has no TLS */
 	const struct span *initial;  /* NULL: none was sent */
 };
 /* Each returns the state; reply_r->data is the challenge in AUTH_CONTINUE. After any other state the exchange is over and *auth_r is
- * NULL. */
+ * NULL. What a mechanism says with its success (SCRAM's server signature) comes as one more challenge with an empty
+ * answer, because none of our protocols has room for it in the final reply: AUTH_OK never has data. */
 enum auth_state auth_start(struct ipc_client *c, struct pool *pool, const struct auth_request *rq,
 	struct auth **auth_r, struct dir_auth_reply *reply_r);
 enum auth_state auth_step(struct auth **auth, struct pool *pool, struct span data,

@@ -2,11 +2,10 @@
 
 #include "params/bounce.h"
 #include "params/directoryd.h"
-#include "params/imap_login.h"
 #include "params/imapd.h"
 #include "params/local.h"
+#include "params/login.h"
 #include "params/pickup.h"
-#include "params/pop3_login.h"
 #include "params/pop3d.h"
 #include "params/qmgr.h"
 #include "params/smtp.h"
@@ -39,9 +38,15 @@ const struct params_table params_tables[] = {
 	TABLE(bounce, "Writes delivery reports."),
 	TABLE(pickup, "Submits what sendmail left while the server was down."),
 	TABLE(directoryd, "Knows domains, users and aliases; checks passwords."),
-	TABLE(imap_login, "Greets IMAP clients: TLS and login, then a proxy to imapd."),
+	{.program = "imap_login",
+		.rows = login_conf_rows,
+		.size = sizeof(struct login_conf),
+		.help = "Greets IMAP clients: TLS and login, then a proxy to imapd."},
 	TABLE(imapd, "Serves mailboxes by IMAP after login."),
-	TABLE(pop3_login, "Greets POP3 clients: TLS and login, then a proxy to pop3d."),
+	{.program = "pop3_login",
+		.rows = login_conf_rows,
+		.size = sizeof(struct login_conf),
+		.help = "Greets POP3 clients: TLS and login, then a proxy to pop3d."},
 	TABLE(pop3d, "Serves mailboxes by POP3 after login."),
 	{.program = "store",
 		.rows = mailstore_conf_rows,

@@ -1,17 +1,17 @@
-#include "params/pop3_login.h"
+#include "params/login.h"
 
-#define CONF_STRUCT pop3_login_conf
+#define CONF_STRUCT login_conf
 
-const struct conf_row pop3_login_conf_rows[] = {
+const struct conf_row login_conf_rows[] = {
 	CONF_ROW(LIST, auth_mechanisms, "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN", 0, 0,
 		"SASL mechanisms that are offered to clients."),
 	CONF_ROW(BOOL, plain_without_tls, "no", 0, 0,
-		"Whether passwords in the clear are taken before TLS is up."),
+		"Whether passwords in the clear are taken without TLS; for tests and closed networks."),
 	CONF_ROW(TIME, login_timeout, "3m", 1, 3600,
 		"Limit for logging in."),
 	CONF_ROW(NUM, failures_max, "3", 1, 100,
 		"Failed logins after which the connection is closed."),
-	CONF_ROW(TIME, proxy_timeout, "10m", 60, 0,
+	CONF_ROW(TIME, proxy_timeout, "31m", 60, 0,
 		"Idle limit of a session that has logged in."),
 	CONF_END,
 };

@@ -1,0 +1,243 @@
+#include "queue/submit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "os/os.h"
+#include "queue/messages.h"
+#include "queue/segment.h"
+
+#define SPACE_CACHE_MS 1000
+#define SPACE_FACTOR(size) ((size) + (size) / 2) /* rule 10 */
+
+/* A segment that is being written; closed by the last that leaves once it is retired. */
+struct spool {
+	struct segment_writer *writer;
+	unsigned users;
+	bool retired;
+};
+
+struct submitter {
+	struct submitter_conf conf;
+	struct spool *spool;
+	struct fiber_mutex change; /* one at a time asks for a new segment */
+	uint64_t free_space;
+	int64_t free_space_at;
+};
+
+struct submission {
+	struct submitter *s;
+	struct str memory;
+	int rest_fd; /* what memory_max does not hold; -1 none */
+	uint64_t rest_size;
+	bool failed, disk_full;
+};
+
+struct submitter *submitter_new(const struct submitter_conf *conf)
+{
+	struct submitter *s = mem_new(struct submitter);
+	s->conf = *conf;
+	s->free_space_at = INT64_MIN;
+	return s;
+}
+
+static void leave(struct spool *spool)
+{
+	if (--spool->users == 0 && spool->retired) {
+		segment_writer_close(&spool->writer);
+		mem_free(&spool);
+	}
+}
+
+static void retire(struct submitter *s)
+{
+	struct spool *spool = s->spool;
+	if (!spool)
+		return;
+	s->spool = NULL;
+	spool->retired = true;
+	spool->users++;
+	leave(spool);
+}
+
+void submitter_free(struct submitter **s)
+{
+	if (!*s)
+		return;
+	retire(*s);
+	mem_free(s);
+}
+
+static bool is_usable(const struct submitter *s)
+{
+	return s->spool && !segment_writer_is_dead(s->spool->writer) &&
+	       segment_writer_size(s->spool->writer) < s->conf.segment_size;
+}
+
+static int fresh_segment(struct submitter *s, const char **err_r)
+{
+	uint64_t id;
+	struct segment_writer *writer;
+	int fd = s->conf.source(s->conf.arg, &id, err_r);
+	if (fd < 0 || segment_writer_open(fd, id, &writer, err_r) < 0)
+		return -1;
+	retire(s);
+	s->spool = mem_new(struct spool);
+	s->spool->writer = writer;
+	return 0;
+}
+
+/* A segment to append to, entered. */
+static struct spool *enter(struct submitter *s, const char **err_r)
+{
+	if (!is_usable(s)) {
+		fiber_lock(&s->change, IO_FOREVER);
+		int rc = is_usable(s) ? 0 : fresh_segment(s, err_r);
+		fiber_unlock(&s->change);
+		if (rc < 0)
+			return NULL;
+	}
+	s->spool->users++;
+	return s->spool;
+}
+
+bool submitter_has_space(struct submitter *s, uint64_t size)
+{
+	const char *err;
+	int64_t now = clock_mono_ms();
+	if (s->free_space_at == INT64_MIN || now - s->free_space_at >= SPACE_CACHE_MS) {
+		struct spool *spool = enter(s, &err);
+		if (!spool) {
+			log_warning("No spool segment to write to: %s", err);
+			return false;
+		}
+		int rc = os_free_space(segment_writer_fd(spool->writer), &s->free_space);
+		leave(spool);
+		if (rc < 0)
+			return false;
+		s->free_space_at = now;
+	}
+	return s->free_space >= s->conf.disk_reserve &&
+	       s->free_space - s->conf.disk_reserve >= SPACE_FACTOR(size);
+}
+
+/* --- one message --- */
+
+struct submission *submission_new(struct submitter *s)
+{
+	struct submission *m = mem_new(struct submission);
+	m->s = s;
+	m->rest_fd = -1;
+	return m;
+}
+
+static int open_rest(const char *dir)
+{
+	if (dir)
+		return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	return memfd_create("message", MFD_CLOEXEC);
+}
+
+static int write_rest(struct submission *m, const char *p, size_t n)
+{
+	if (m->rest_fd < 0)
+		m->rest_fd = open_rest(m->s->conf.tmp_dir);
+	if (m->rest_fd < 0 || os_pwrite_all(m->rest_fd, p, n, m->rest_size) < 0) {
+		m->disk_full = errno == ENOSPC || errno == EDQUOT;
+		m->failed = true;
+		log_warning("A message's temporary file can't be written: %m");
+		return -1;
+	}
+	m->rest_size += n;
+	return 0;
+}
+
+int submission_write(struct submission *m, const void *p, size_t n)
+{
+	if (m->failed)
+		return -1;
+	size_t fits = 0;
+	if (m->rest_size == 0 && m->memory.len < m->s->conf.memory_max) {
+		fits = num_min(n, m->s->conf.memory_max - m->memory.len);
+		str_add(&m->memory, p, fits);
+	}
+	return n > fits ? write_rest(m, (const char *)p + fits, n - fits) : 0;
+}
+
+uint64_t submission_size(const struct submission *m)
+{
+	return m->memory.len + m->rest_size;
+}
+
+struct span submission_head(const struct submission *m)
+{
+	return str_span(&m->memory);
+}
+
+void submission_abort(struct submission **m)
+{
+	if (!*m)
+		return;
+	str_fini(&(*m)->memory);
+	if ((*m)->rest_fd >= 0)
+		close((*m)->rest_fd);
+	mem_free(m);
+}
+
+/* qmgr need not be there: it finds the record by itself. */
+static void announce(struct submitter *s, const struct segment_place *place)
+{
+	struct queue_announce body = {
+		.segment = place->segment, .offset = place->at, .length = place->length};
+	if (s->conf.qmgr)
+		ipc_client_notify(s->conf.qmgr, &queue_announce_msg, &body, NULL, 0);
+}
+
+static enum submit_status append(struct submitter *s, const struct segment_message *message,
+	const char **err_r)
+{
+	struct segment_place place;
+	struct spool *spool = enter(s, err_r);
+	if (!spool)
+		return SUBMIT_FAILED;
+	enum segment_status status = segment_append(spool->writer, message, &place);
+	if (status == SEGMENT_FAILED) {
+		log_error("spool segment %016llx failed and is given up: %m",
+			(unsigned long long)segment_writer_id(spool->writer));
+		if (s->spool == spool)
+			retire(s);
+	}
+	leave(spool);
+	if (status == SEGMENT_OK)
+		announce(s, &place);
+	if (status != SEGMENT_OK)
+		*err_r = status == SEGMENT_DISK_FULL ? "The disk of the queue is full."
+						     : "Writing the message to the queue failed.";
+	return status == SEGMENT_OK          ? SUBMIT_OK
+	       : status == SEGMENT_DISK_FULL ? SUBMIT_DISK_FULL
+					     : SUBMIT_FAILED;
+}
+
+enum submit_status submission_commit(struct submission **mp, const struct envelope *env,
+	struct span prefix, const char **err_r)
+{
+	struct submission *m = *mp;
+	enum submit_status status = m->disk_full ? SUBMIT_DISK_FULL : SUBMIT_FAILED;
+	*err_r = "The message's temporary file could not be written.";
+	if (!m->failed) {
+		struct str envelope = STR_INIT;
+		envelope_put(&envelope, env);
+		struct segment_message message = {.trace = env->trace.s,
+			.envelope = str_span(&envelope), .prefix = prefix,
+			.head = str_span(&m->memory), .rest_fd = m->rest_fd, .rest_size = m->rest_size};
+		status = append(m->s, &message, err_r);
+		str_fini(&envelope);
+	}
+	submission_abort(mp);
+	return status;
+}

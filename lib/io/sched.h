@@ -115,9 +115,10 @@ void watch_dispatch(struct loop *loop, uint64_t key, uint32_t epoll_events);
 int fd_park(struct loop *loop, struct io_want *wants, size_t n, int64_t deadline);
 /* fd_park, or a poll that blocks the thread where that is right. */
 int fd_wait(struct io_want *wants, size_t n, int64_t deadline);
-/* An edge or hang-up has been seen that no one waited for, since fd_clear. */
+/* Input or a hang-up has been told by the kernel since fd_clear, whoever waited for it. */
 bool fd_hint(int fd);
 void fd_clear(int fd);
+bool fd_is_waited_for(int fd, int events); /* by another fiber: two can't */
 /* A descriptor number has a new owner: what was known of it is forgotten. */
 void fd_forget(int fd);
 /* Ends waits and registration, before close. */

@@ -18,7 +18,7 @@ struct fd_slot {
 	struct fiber *reader, *writer;
 	struct loop_watch *watch;
 	uint32_t generation;
-	uint8_t seen; /* LOOP_READ: an edge nobody waited for; HUNG_UP stays */
+	uint8_t seen; /* LOOP_READ: an edge since fd_clear; HUNG_UP stays */
 	bool registered;
 };
 
@@ -159,17 +159,21 @@ static void wake_waiters(struct fd_slot *slot, int fd, int events)
 	bool writes = events & LOOP_WRITE && give(slot->writer, fd, LOOP_WRITE);
 	if (reads)
 		sched_wake(slot->reader);
-	else
-		slot->seen |= events & LOOP_READ;
 	if (writes)
 		sched_wake(slot->writer);
-	slot->seen |= events & HUNG_UP;
+	slot->seen |= events & (LOOP_READ | HUNG_UP);
 }
 
 bool fd_hint(int fd)
 {
 	struct fd_slot *slot = slot_find(loop_peek(), fd);
 	return slot && slot->seen;
+}
+
+bool fd_is_waited_for(int fd, int events)
+{
+	struct fd_slot *slot = slot_find(loop_peek(), fd);
+	return slot && ((events & LOOP_READ && slot->reader) || (events & LOOP_WRITE && slot->writer));
 }
 
 void fd_clear(int fd)

@@ -1,0 +1,312 @@
+/* TLS under the stream interface: OpenSSL over a BIO that reads and writes the stream's socket. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#include "io/stream_impl.h"
+#include "io/tls.h"
+#include "io/tls_impl.h"
+
+/* --- the BIO --- */
+
+static int bio_read(BIO *bio, char *p, int n)
+{
+	struct stream *s = BIO_get_data(bio);
+	BIO_clear_retry_flags(bio);
+	ssize_t got = stream_raw_read(s, p, (size_t)n);
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		BIO_set_retry_read(bio);
+	s->raw_eof = got == 0;
+	return (int)got;
+}
+
+static int bio_write(BIO *bio, const char *p, int n)
+{
+	ssize_t done = stream_raw_write(BIO_get_data(bio), p, (size_t)n);
+	BIO_clear_retry_flags(bio);
+	if (done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		BIO_set_retry_write(bio);
+	return (int)done;
+}
+
+static long bio_control(BIO *bio, int command, long num, void *p)
+{
+	const struct stream *s = BIO_get_data(bio);
+	(void)num;
+	(void)p;
+	return command == BIO_CTRL_FLUSH ? 1 : command == BIO_CTRL_EOF ? s->raw_eof : 0;
+}
+
+BIO_METHOD *tls_bio_method_new(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "stream");
+	if (m) {
+		BIO_meth_set_read(m, bio_read);
+		BIO_meth_set_write(m, bio_write);
+		BIO_meth_set_ctrl(m, bio_control);
+	}
+	return m;
+}
+
+/* --- bytes --- */
+
+/* What a call of OpenSSL that did not succeed means. */
+static ssize_t result(struct stream *s, int rc, const char *what, int *want_r)
+{
+	int cause = errno;
+	switch (SSL_get_error(s->tls, rc)) {
+	case SSL_ERROR_WANT_READ:
+		*want_r = LOOP_READ;
+		return BLOCKED;
+	case SSL_ERROR_WANT_WRITE:
+		*want_r = LOOP_WRITE;
+		return BLOCKED;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	default:
+		break;
+	}
+	s->tls_failed = true;
+	errno = cause;
+	if (s->raw_eof)
+		stream_fail(s, "The peer closed the connection without ending TLS.");
+	else if (ERR_peek_error())
+		stream_fail(s, tls_sentence(what));
+	else
+		stream_fail_errno(s, what);
+	ERR_clear_error();
+	return FAILED;
+}
+
+ssize_t stream_tls_read(struct stream *s, void *p, size_t n, int *want_r)
+{
+	size_t got;
+	ERR_clear_error();
+	int rc = SSL_read_ex(s->tls, p, n, &got);
+	return rc == 1 ? (ssize_t)got : result(s, rc, "Reading through TLS failed", want_r);
+}
+
+ssize_t stream_tls_write(struct stream *s, const void *p, size_t n, int *want_r)
+{
+	size_t done;
+	ERR_clear_error();
+	int rc = SSL_write_ex(s->tls, p, n, &done);
+	if (rc == 1)
+		return (ssize_t)done;
+	ssize_t how = result(s, rc, "Writing through TLS failed", want_r);
+	if (how == 0) {
+		stream_fail(s, "The peer has ended TLS.");
+		return FAILED;
+	}
+	return how;
+}
+
+bool stream_tls_has_input(const struct stream *s)
+{
+	return SSL_has_pending(s->tls);
+}
+
+void stream_tls_shut(struct stream *s)
+{
+	if (s->tls_failed || !SSL_is_init_finished(s->tls) ||
+		SSL_get_shutdown(s->tls) & SSL_SENT_SHUTDOWN)
+		return;
+	ERR_clear_error();
+	SSL_shutdown(s->tls); /* what does not fit is not sent */
+	ERR_clear_error();
+}
+
+void stream_tls_free(struct stream *s)
+{
+	struct tls_context *ctx = SSL_get_app_data(s->tls);
+	SSL_free(s->tls);
+	s->tls = NULL;
+	tls_free(&ctx);
+}
+
+/* --- handshake --- */
+
+static bool is_address(const char *host)
+{
+	unsigned char addr[16];
+	return inet_pton(AF_INET, host, addr) == 1 || inet_pton(AF_INET6, host, addr) == 1;
+}
+
+static bool set_host(SSL *ssl, const char *host)
+{
+	if (is_address(host))
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	return SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
+}
+
+static bool attach(struct stream *s, struct tls_context *ctx, const char *host)
+{
+	SSL *ssl = SSL_new(ctx->ctx);
+	BIO *bio = BIO_new(ctx->bio);
+	if (!ssl || !bio || (host && !ctx->server && !set_host(ssl, host))) {
+		SSL_free(ssl);
+		BIO_free(bio);
+		return false;
+	}
+	BIO_set_data(bio, s);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(ssl, bio, bio);
+	tls_ref(ctx);
+	SSL_set_app_data(ssl, ctx);
+	if (ctx->server)
+		SSL_set_accept_state(ssl);
+	else
+		SSL_set_connect_state(ssl);
+	s->tls = ssl;
+	return true;
+}
+
+static void shake_hands(struct stream *s)
+{
+	ssize_t how = BLOCKED;
+	while (how == BLOCKED && !stream_is_dead(s)) {
+		int want;
+		ERR_clear_error();
+		int rc = SSL_do_handshake(s->tls);
+		if (rc == 1)
+			return;
+		how = result(s, rc, "The TLS handshake failed", &want);
+		if (how == BLOCKED)
+			stream_wait(s, want);
+		else if (how == 0)
+			stream_fail(s, "The peer ended TLS during the handshake.");
+	}
+}
+
+/* A refused certificate has a better reason than the handshake's. */
+static void explain(struct stream *s)
+{
+	long verdict = SSL_get_verify_result(s->tls);
+	if (s->state != STREAM_ERROR || verdict == X509_V_OK ||
+		SSL_get_verify_mode(s->tls) == SSL_VERIFY_NONE)
+		return;
+	struct str text = STR_INIT;
+	str_printf(&text, "The peer's certificate is refused: %s.",
+		X509_verify_cert_error_string(verdict));
+	mem_free(&s->error);
+	s->error = mem_strdup(text.s);
+	str_fini(&text);
+}
+
+static const char *keep(const char *text)
+{
+	/* The caller reports it after the stream is closed. */
+	static _Thread_local char kept[512];
+	size_t n = strnlen(text, sizeof(kept) - 1);
+	memcpy(kept, text, n);
+	kept[n] = '\0';
+	return kept;
+}
+
+int stream_start_tls(struct stream *s, struct tls_context *ctx, const char *host, const char **err_r)
+{
+	if (s->tls)
+		stream_fail(s, "TLS is already on.");
+	else if (buffer_len(&s->in))
+		stream_fail(s, "The peer sent plain text behind the start of TLS.");
+	else if (stream_flush(s) == 0 && !attach(s, ctx, host))
+		stream_fail(s, tls_sentence("TLS can't be started"));
+	if (!stream_is_dead(s)) {
+		shake_hands(s);
+		explain(s);
+	}
+	if (!stream_is_dead(s))
+		return 0;
+	*err_r = keep(stream_error(s));
+	return -1;
+}
+
+/* --- what was agreed --- */
+
+bool stream_is_tls(const struct stream *s)
+{
+	return s->tls;
+}
+
+void stream_tls_info(const struct stream *s, struct tls_info *info_r)
+{
+	*info_r = (struct tls_info){.protocol = "", .cipher = "", .sni = ""};
+	if (!s->tls)
+		return;
+	const char *sni = SSL_get_servername(s->tls, TLSEXT_NAMETYPE_host_name);
+	info_r->protocol = SSL_get_version(s->tls);
+	info_r->cipher = SSL_get_cipher_name(s->tls);
+	info_r->bits = SSL_get_cipher_bits(s->tls, NULL);
+	info_r->verified = SSL_get0_peer_certificate(s->tls) &&
+		SSL_get_verify_result(s->tls) == X509_V_OK;
+	info_r->sni = sni ? sni : "";
+}
+
+/* RFC 9266. */
+static bool bind_exporter(SSL *ssl, struct str *out)
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	unsigned char key[32];
+	/* Before TLS 1.3 the exporter is unique only with the extended master secret. */
+	if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
+		return false;
+	if (SSL_export_keying_material(
+		    ssl, key, sizeof(key), label, sizeof(label) - 1, NULL, 0, 0) != 1)
+		return false;
+	str_add(out, key, sizeof(key));
+	return true;
+}
+
+/* RFC 5929, section 3: the first Finished message; undefined from TLS 1.3 on. */
+static bool bind_unique(SSL *ssl, struct str *out)
+{
+	char finished[EVP_MAX_MD_SIZE];
+	if (SSL_version(ssl) >= TLS1_3_VERSION)
+		return false;
+	bool client_first = !SSL_session_reused(ssl);
+	bool ours = client_first != (bool)SSL_is_server(ssl);
+	size_t n = ours ? SSL_get_finished(ssl, finished, sizeof(finished))
+			: SSL_get_peer_finished(ssl, finished, sizeof(finished));
+	if (!n || n > sizeof(finished))
+		return false;
+	str_add(out, finished, n);
+	return true;
+}
+
+/* RFC 5929, section 4: the server's certificate, hashed as it was signed, at least with SHA-256. */
+static bool bind_end_point(SSL *ssl, struct str *out)
+{
+	X509 *cert = SSL_is_server(ssl) ? SSL_get_certificate(ssl) : SSL_get0_peer_certificate(ssl);
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	unsigned n;
+	int digest = NID_undef;
+	if (!cert || !X509_get_signature_info(cert, &digest, NULL, NULL, NULL))
+		return false;
+	if (digest == NID_md5 || digest == NID_sha1 || digest == NID_undef)
+		digest = NID_sha256;
+	const EVP_MD *md = EVP_get_digestbynid(digest);
+	if (!md || X509_digest(cert, md, hash, &n) != 1)
+		return false;
+	str_add(out, hash, n);
+	return true;
+}
+
+static const struct {
+	const char *type;
+	bool (*get)(SSL *ssl, struct str *out);
+} bindings[] = {
+	{"tls-exporter", bind_exporter},
+	{"tls-unique", bind_unique},
+	{"tls-server-end-point", bind_end_point},
+};
+
+bool stream_channel_binding(const struct stream *s, const char *type, struct str *out)
+{
+	for (size_t i = 0; s->tls && i < sizeof(bindings) / sizeof(bindings[0]); i++)
+		if (strcmp(type, bindings[i].type) == 0)
+			return bindings[i].get(s->tls, out);
+	return false;
+}

@@ -1,0 +1,17 @@
+#include <stdint.h>
+
+#include "imap/search.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct pool *pool = pool_new("fuzz");
+	struct imap_parse c;
+	struct search s;
+
+	imap_parse_init(&c, span_make(data, size), pool);
+	imap_parse_search(&c, &s);
+	pool_free(&pool);
+	return 0;
+}

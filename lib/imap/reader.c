@@ -80,6 +80,8 @@ static enum imap_read skipped_line_end(struct imap_reader *r)
 
 	if (line.n && line.p[line.n - 1] == '\r')
 		line.n--;
+	if (r->text.len && r->text.s[r->text.len - 1] == '\r')
+		str_truncate(&r->text, r->text.len - 1);
 	r->tail_n = 0;
 	r->state = OVER;
 	if (!literal_of(line, &r->literal, &r->sync) || r->sync)

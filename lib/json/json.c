@@ -122,6 +122,11 @@ void js_add(struct js *list, const char *text)
 	add(list, clean_text(span_of(text)));
 }
 
+void js_add_num(struct js *list, int64_t v)
+{
+	add(list, json_integer(v));
+}
+
 struct js *js_add_object(struct js *list)
 {
 	return (struct js *)add(list, json_object());

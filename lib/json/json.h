@@ -33,6 +33,7 @@ struct js *js_put_list(struct js *object, const char *key);
 
 /* To the end of a list. */
 void js_add(struct js *list, const char *text);
+void js_add_num(struct js *list, int64_t v);
 struct js *js_add_object(struct js *list);
 
 /* --- reading --- */

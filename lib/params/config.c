@@ -132,7 +132,7 @@ static int apply_section(struct config *config, const struct conf_row *rows,
 int config_program(struct config *config, const char *program, const char *service, void *to,
 	const char **err_r)
 {
-	const struct params_table *t = params_find(program);
+	const struct params_table *t = params_table_find(program);
 	if (!t || !program[0])
 		return unknown_program(config, program, err_r);
 	if (conf_defaults(config->pool, t->rows, config->common.root, to, err_r) < 0 ||
@@ -171,7 +171,7 @@ int config_service(
 		return -1;
 	if (!to->program[0])
 		to->program = s->name;
-	if (!params_find(to->program))
+	if (!params_table_find(to->program))
 		return bad_service(config, s,
 			pool_printf(config->pool, "there is no program \"%s\".", to->program), err_r);
 	if (to->min_workers > to->max_workers)
@@ -193,7 +193,7 @@ unsigned service_conf_mode(const struct service_conf *conf)
 static int check_main_section(struct config *config, struct conf_section *s, const char **err_r)
 {
 	_Alignas(max_align_t) char scratch[PROGRAM_CONF_MAX];
-	const struct params_table *t = params_find(s->name);
+	const struct params_table *t = params_table_find(s->name);
 	if (!t) {
 		*err_r = pool_printf(config->pool, "%s:%u: there is no program \"%s\".",
 			conf_file_path(config->main_file), s->line, s->name);

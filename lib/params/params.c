@@ -12,7 +12,7 @@
 #include "params/smtpd.h"
 #include "params/store.h"
 
-const struct params_table *params_find(const char *program)
+const struct params_table *params_table_find(const char *program)
 {
 	for (const struct params_table *t = params_tables; t->rows; t++)
 		if (strcmp(t->program, program) == 0)

@@ -17,7 +17,7 @@ struct params_table {
 };
 /* Ends with rows == NULL. */
 extern const struct params_table params_tables[];
-const struct params_table *params_find(const char *program);
+const struct params_table *params_table_find(const char *program);
 
 /* Where everything is and who we are: the rows before any section of thurn.conf. */
 struct common_conf {

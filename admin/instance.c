@@ -1,0 +1,144 @@
+#include "admin/instance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "admin/process.h"
+#include "base/clock.h"
+#include "io/fiber.h"
+#include "io/io.h"
+#include "io/loop.h"
+
+#define NOTICE_MAX     1024
+#define LAST_WORDS_MAX 4096
+
+bool instance_is_running(struct config *config)
+{
+	return process_is_running(config, process_master_pid(config));
+}
+
+/* A socket for master's sd_notify messages, with a name that the kernel makes up: *name_r as in NOTIFY_SOCKET. */
+static int notify_socket(struct op_call *call, const char **name_r)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(sa_family_t)) < 0 ||
+		getsockname(fd, (struct sockaddr *)&addr, &len) < 0) {
+		if (fd >= 0)
+			close(fd);
+		return op_fail(call, "No socket for master's notice: %s.", strerror(errno));
+	}
+	*name_r = pool_printf(call->pool, "@%.*s",
+		(int)(len - offsetof(struct sockaddr_un, sun_path) - 1), addr.sun_path + 1);
+	return fd;
+}
+
+static int open_output(struct op_call *call, const char *log_path)
+{
+	const char *path = log_path ? log_path : "/dev/null";
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0)
+		op_fail(call, "%s can't be opened: %s.", path, strerror(errno));
+	return fd;
+}
+
+static _Noreturn void become_master(
+	struct config *config, const char *program, int output, const char *notify)
+{
+	int in = open("/dev/null", O_RDONLY);
+	setsid();
+	dup2(in, STDIN_FILENO);
+	dup2(output, STDOUT_FILENO);
+	dup2(output, STDERR_FILENO);
+	if (in > STDERR_FILENO)
+		close(in);
+	setenv("NOTIFY_SOCKET", notify, 1);
+	execl(program, "master", "-C", config->dir, (char *)NULL);
+	dprintf(STDERR_FILENO, "%s can't be started: %s.\n", program, strerror(errno));
+	_exit(127);
+}
+
+/* The last line that was written to the log since offset: why master gave up. */
+static const char *last_words(struct op_call *call, const char *log_path, off_t since)
+{
+	char text[LAST_WORDS_MAX];
+	int fd = log_path ? open(log_path, O_RDONLY | O_CLOEXEC) : -1;
+	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	off_t from = end - since > LAST_WORDS_MAX ? end - LAST_WORDS_MAX : since;
+	ssize_t n = fd < 0 ? 0 : pread(fd, text, sizeof(text), from);
+	struct span rest = span_trim(span_make(text, n > 0 ? (size_t)n : 0)), line, last = SPAN_LIT("");
+	if (fd >= 0)
+		close(fd);
+	while (span_split(&rest, '\n', &line))
+		last = line;
+	return last.n ? pool_span(call->pool, last) : "it did not say why";
+}
+
+/* READY=1 on the socket, or the end of the child. 0, or -1 with call->err. */
+static int await_ready(struct op_call *call, int notify, pid_t pid, const char *log_path, off_t since)
+{
+	int64_t end = io_deadline(INSTANCE_START_MS);
+	char notice[NOTICE_MAX];
+	while (clock_mono_ms() < end) {
+		int64_t turn = clock_mono_ms() + 20;
+		if (io_wait(notify, LOOP_READ, turn < end ? turn : end) > 0) {
+			ssize_t n = recv(notify, notice, sizeof(notice), MSG_DONTWAIT);
+			struct span rest = span_make(notice, n > 0 ? (size_t)n : 0), line;
+			while (rest.n && span_split(&rest, '\n', &line))
+				if (span_is(line, "READY=1"))
+					return 0;
+		}
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return op_fail(call, "The server did not start: %s",
+				last_words(call, log_path, since));
+	}
+	kill(pid, SIGTERM);
+	return op_fail(call, "The server did not get ready in time.");
+}
+
+int instance_start(struct op_call *call, struct config *config, const char *log_path)
+{
+	const char *program = pool_printf(call->pool, "%s/master", config->common.program_dir);
+	const char *notify_name = NULL;
+	int notify = notify_socket(call, &notify_name), output = -1, rc = -1;
+	if (notify >= 0)
+		output = open_output(call, log_path);
+	if (output >= 0) {
+		off_t since = lseek(output, 0, SEEK_END);
+		pid_t pid = fork();
+		if (pid == 0)
+			become_master(config, program, output, notify_name);
+		rc = pid < 0 ? op_fail(call, "No process for master: %s.", strerror(errno))
+			     : await_ready(call, notify, pid, log_path, since);
+		close(output);
+	}
+	if (notify >= 0)
+		io_close(&notify);
+	return rc;
+}
+
+int instance_stop(struct op_call *call, struct config *config, bool kill_now)
+{
+	pid_t master = process_master_pid(config);
+	if (kill_now) {
+		/* Master first, so that it starts no others meanwhile. */
+		if (process_is_running(config, master))
+			kill(master, SIGKILL);
+	} else if (process_is_running(config, master)) {
+		kill(master, SIGTERM);
+	} else {
+		process_signal_all(config, master, SIGTERM); /* orphans of a master that died */
+	}
+	if (process_wait_gone(config, master, kill_now ? SIGKILL : 0, INSTANCE_STOP_MS) < 0)
+		return op_fail(call, "The server (process %d) has not stopped in time.", (int)master);
+	return 0;
+}

@@ -1,0 +1,20 @@
+/* Starting and stopping the server of a configuration folder. */
+#ifndef ADMIN_INSTANCE_H
+#define ADMIN_INSTANCE_H
+
+#include "admin/op.h"
+
+#define INSTANCE_START_MS 60000
+#define INSTANCE_STOP_MS  60000
+
+bool instance_is_running(struct config *config);
+
+/*
+ * Starts master in the background, in a session of its own, with its standard output and error appended to
+ * log_path (NULL: /dev/null); returns when every service answers. -1 with call->err: what master said last.
+ */
+int instance_start(struct op_call *call, struct config *config, const char *log_path);
+/* Returns when every process of the instance is gone. kill: at once, as a crash would end them. */
+int instance_stop(struct op_call *call, struct config *config, bool kill);
+
+#endif

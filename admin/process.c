@@ -1,0 +1,113 @@
+#include "admin/process.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "io/fiber.h"
+#include "os/os.h"
+
+#define POLL_MS      5
+#define PID_FILE_MAX 64
+#define PROC_MAX     (256 * 1024)
+
+/* What /proc tells of a process; files there have no size, so they are read to their end. */
+static bool read_proc(pid_t pid, const char *name, struct str *out)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : 1;
+	str_reset(out);
+	while (n > 0 && out->len < PROC_MAX) {
+		n = read(fd, str_reserve(out, 4096), 4096);
+		out->len += n > 0 ? (size_t)n : 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (out->len)
+		out->s[out->len] = '\0';
+	return n == 0 && out->len;
+}
+
+/* Alive and in that session. The command's name may hold anything, so fields count from the last ')'. */
+static bool is_in_session(const char *stat, pid_t session)
+{
+	const char *p = strrchr(stat, ')');
+	char state;
+	int sid;
+	return p && sscanf(p + 1, " %c %*d %*d %d", &state, &sid) == 2 && sid == (int)session &&
+	       state != 'Z' && state != 'X';
+}
+
+static bool has_argument(struct span cmdline, const char *arg)
+{
+	struct span word;
+	while (span_split(&cmdline, '\0', &word))
+		if (span_is(word, arg))
+			return true;
+	return false;
+}
+
+static bool is_ours(struct config *config, pid_t pid, pid_t session)
+{
+	struct str text = STR_INIT;
+	bool ours = read_proc(pid, "stat", &text) && is_in_session(str_c(&text), session) &&
+		    read_proc(pid, "cmdline", &text) &&
+		    has_argument(str_span(&text), config->dir);
+	str_fini(&text);
+	return ours;
+}
+
+pid_t process_master_pid(struct config *config)
+{
+	const char *path = pool_printf(config->pool, "%s/master.pid", config->common.run_dir);
+	char *text;
+	size_t n;
+	uint32_t pid = 0;
+	if (os_read_file(AT_FDCWD, path, PID_FILE_MAX, &text, &n) < 0)
+		return 0;
+	if (!num_parse_u32(span_trim(span_make(text, n)), 1u << 30, &pid))
+		pid = 0;
+	free(text);
+	return (pid_t)pid;
+}
+
+bool process_is_running(struct config *config, pid_t master)
+{
+	return master > 1 && is_ours(config, master, master);
+}
+
+size_t process_signal_all(struct config *config, pid_t master, int signo)
+{
+	DIR *proc = master > 1 ? opendir("/proc") : NULL;
+	size_t n = 0;
+	for (struct dirent *e; proc && (e = readdir(proc));) {
+		uint32_t pid;
+		if (!num_parse_u32(span_of(e->d_name), 1u << 30, &pid) ||
+			!is_ours(config, (pid_t)pid, master))
+			continue;
+		if (signo)
+			kill((pid_t)pid, signo);
+		n++;
+	}
+	if (proc)
+		closedir(proc);
+	return n;
+}
+
+int process_wait_gone(struct config *config, pid_t master, int signo, int64_t ms)
+{
+	int64_t end = clock_mono_ms() + ms;
+	while (process_signal_all(config, master, signo)) {
+		if (clock_mono_ms() > end)
+			return -1;
+		io_sleep(POLL_MS);
+	}
+	return 0;
+}

@@ -41,6 +41,9 @@ void stream_fail(struct stream *s, const char *why); /* e.g. from a limit */
  * at the end or error with fewer. The span stays valid until the next read call. */
 bool stream_peek(struct stream *s, size_t least, struct span *buf_r);
 void stream_consume(struct stream *s, size_t n);
+/* Puts bytes in front of what is read next: what another program had read of this connection. At most
+ * STREAM_BUFFER_MAX with what is buffered. */
+void stream_unread(struct stream *s, struct span bytes);
 /* True when bytes are there without waiting on the network. */
 bool stream_has_input(struct stream *s);
 

@@ -1,1 +1,1 @@
-$(eval $(call library,login,service auth io,))
+$(eval $(call library,login,service auth io ipc,))

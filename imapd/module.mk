@@ -1,0 +1,1 @@
+$(eval $(call program,imap_login,imapd/login,login imap auth service,))

@@ -1,0 +1,218 @@
+#include "login/login.h"
+
+#include "base/codec.h"
+#include "base/log.h"
+#include "login/messages.h"
+
+#define HAND_OVER_MS 10000
+
+int login_start(struct service_ctx *svc, const char **err_r)
+{
+	(void)err_r;
+	svc->state = service_ipc_client(svc, "directory-auth");
+	return 0;
+}
+
+void login_init(struct login *l, struct conn *conn, const char *service, const char *worker)
+{
+	*l = (struct login){
+		.conn = conn,
+		.conf = conn->svc->params,
+		.directory = conn->svc->state,
+		.service = service,
+		.worker = worker,
+	};
+	stream_set_timeout(conn->stream, l->conf->login_timeout);
+	stream_set_deadline(conn->stream, io_deadline(l->conf->login_timeout));
+}
+
+bool login_is_secure(const struct login *l)
+{
+	return stream_is_tls(l->conn->stream) || l->conf->plain_without_tls;
+}
+
+bool login_has_tls(const struct login *l)
+{
+	return service_tls(l->conn->svc) && !stream_is_tls(l->conn->stream);
+}
+
+static bool is_allowed(const struct login *l, struct span mechanism)
+{
+	size_t at = 0;
+	struct span word;
+	while (conf_list_next(l->conf->auth_mechanisms, &at, &word))
+		if (span_ieq(word, mechanism))
+			return true;
+	return false;
+}
+
+const char *login_mechanisms(const struct login *l)
+{
+	struct pool *pool = l->conn->pool;
+	struct span rest =
+		span_of(auth_mechanisms(l->directory, pool, login_is_secure(l)));
+	struct span word;
+	struct str out = STR_IN(pool);
+	while (span_split(&rest, ' ', &word)) {
+		if (!word.n || !is_allowed(l, word))
+			continue;
+		if (out.len)
+			str_putc(&out, ' ');
+		str_add_span(&out, word);
+	}
+	return str_c(&out);
+}
+
+static struct auth_request request_of(const struct login *l, const char *mechanism)
+{
+	return (struct auth_request){
+		.mechanism = mechanism,
+		.service = l->service,
+		.remote_ip = l->conn->peer_ip,
+		.stream = l->conn->stream,
+		.assume_secure = l->conf->plain_without_tls,
+	};
+}
+
+static enum login_result conclude(struct login *l, enum auth_state state)
+{
+	switch (state) {
+	case AUTH_OK:
+		log_info("login service=%s user=%s remote=%s tls=%s", l->service,
+			log_q(l->reply.user), l->conn->peer_ip,
+			stream_is_tls(l->conn->stream) ? "yes" : "no");
+		return LOGIN_OK;
+	case AUTH_TEMPFAIL:
+		return LOGIN_TEMPFAIL;
+	case AUTH_BAD_MECHANISM:
+		return LOGIN_BAD_MECHANISM;
+	default:
+		l->failures++;
+		return LOGIN_FAILED;
+	}
+}
+
+enum login_result login_password(struct login *l, const char *user, const char *password)
+{
+	if (!login_is_secure(l))
+		return LOGIN_NEEDS_TLS;
+	struct auth_request rq = request_of(l, "PLAIN");
+	return conclude(
+		l, auth_password(l->directory, l->conn->pool, &rq, user, password, &l->reply));
+}
+
+/* Sends the challenge, reads the answer; the decoded bytes go to data. */
+static enum login_result ask_client(struct login *l, struct span challenge, struct str *data)
+{
+	struct stream *s = l->conn->stream;
+	struct str line = STR_INIT;
+	struct span answer;
+	str_puts(&line, "+ ");
+	base64_put(&line, challenge);
+	str_puts(&line, "\r\n");
+	stream_write_span(s, str_span(&line));
+	str_fini(&line);
+	int rc = stream_flush(s) == 0 ? stream_read_line(s, LOGIN_LINE_MAX, &answer, NULL) : -1;
+	if (rc == STREAM_TOO_LONG)
+		return LOGIN_MALFORMED;
+	if (rc != 1)
+		return LOGIN_GONE;
+	if (span_is(answer, "*"))
+		return LOGIN_CANCELLED;
+	str_reset(data);
+	return base64_parse(data, answer) ? LOGIN_OK : LOGIN_MALFORMED;
+}
+
+static enum login_result exchange(
+	struct login *l, struct auth_request *rq, const struct span *initial, struct str *data)
+{
+	struct auth *auth;
+	struct pool *pool = l->conn->pool;
+	struct span first = span_of("");
+	if (initial) {
+		if (!span_is(*initial, "=") && !base64_parse(data, *initial))
+			return LOGIN_MALFORMED;
+		first = str_span(data);
+		rq->initial = &first;
+	}
+	enum auth_state state = auth_start(l->directory, pool, rq, &auth, &l->reply);
+	while (state == AUTH_CONTINUE) {
+		enum login_result rc = ask_client(l, l->reply.data, data);
+		if (rc != LOGIN_OK) {
+			auth_cancel(&auth);
+			return rc;
+		}
+		state = auth_step(&auth, pool, str_span(data), &l->reply);
+	}
+	return conclude(l, state);
+}
+
+enum login_result login_sasl(struct login *l, const char *mechanism, const struct span *initial)
+{
+	if (!is_allowed(l, span_of(mechanism)))
+		return LOGIN_BAD_MECHANISM;
+	bool plain = span_iis(span_of(mechanism), "PLAIN") || span_iis(span_of(mechanism), "LOGIN");
+	if (plain && !login_is_secure(l))
+		return LOGIN_NEEDS_TLS;
+	struct auth_request rq = request_of(l, mechanism);
+	struct str data = STR_INIT;
+	enum login_result rc = exchange(l, &rq, initial, &data);
+	if (data.cap)
+		explicit_bzero(data.s, data.cap);
+	str_fini(&data);
+	return rc;
+}
+
+bool login_is_hopeless(const struct login *l)
+{
+	return l->failures >= l->conf->failures_max;
+}
+
+/* What the client sent behind the login command and nobody has read. */
+static struct span unread(struct stream *s)
+{
+	struct span input = span_of("");
+	if (!stream_peek(s, 0, &input))
+		return span_of("");
+	return input;
+}
+
+int login_hand_over(struct login *l, const char *tag)
+{
+	struct conn *conn = l->conn;
+	const char *err;
+	bool proxied = stream_is_tls(conn->stream);
+	if (stream_flush(conn->stream) != 0)
+		return 0;
+	int sock = service_connect(conn->svc, l->worker, &err);
+	if (sock < 0) {
+		log_error("no worker for a session: %s", err);
+		return -1;
+	}
+	struct login_handoff handoff = {
+		.ticket = l->reply.ticket,
+		.tag = tag,
+		.peer_ip = conn->peer_ip,
+		.session = conn->session,
+		.tls = proxied,
+		.input = unread(conn->stream),
+	};
+	if (handoff_send(sock, &handoff, proxied ? -1 : stream_fd(conn->stream),
+		    io_deadline(HAND_OVER_MS), &err) != 0) {
+		log_error("no worker for a session: %s", err);
+		io_close(&sock);
+		return -1;
+	}
+	stream_consume(conn->stream, handoff.input.n);
+	if (!proxied) {
+		io_close(&sock);
+		return 0;
+	}
+	struct stream *worker = stream_new(sock);
+	stream_set_deadline(conn->stream, IO_FOREVER);
+	stream_set_timeout(conn->stream, l->conf->proxy_timeout);
+	stream_set_timeout(worker, l->conf->proxy_timeout);
+	stream_proxy(conn->stream, worker);
+	stream_close(&worker);
+	return 0;
+}

@@ -1,0 +1,208 @@
+/*
+ * pop3_login: POP3 before login (RFC 1939 section 4, 1734/5034 AUTH, 2449 CAPA, 2595 STLS).
+ *
+ * Trust: reads strangers' bytes, in an empty chroot under an uid of its own; can write nothing.
+ * Owns:  nothing but the connection.
+ * Talks: to directoryd (passwords), to pop3d (the session, after login).
+ */
+#include <strings.h>
+
+#include "base/array.h"
+#include "base/log.h"
+#include "login/login.h"
+#include "pop3/capability.h"
+#include "pop3/command.h"
+
+#define BAD_COMMANDS_MAX 10
+
+struct session {
+	struct login login;
+	struct stream *stream;
+	struct pool *pool;  /* the command's */
+	const char *user;   /* from USER, in the connection's pool; or NULL */
+	unsigned bad_commands;
+	bool over;
+};
+
+enum verb_flags { NEEDS_ARG = 1, TAKES_NONE = 2 };
+
+struct verb {
+	const char *name;
+	void (*run)(struct session *s, struct span arg);
+	unsigned flags;
+};
+
+static void say(struct session *s, const char *line)
+{
+	stream_puts(s->stream, line);
+	stream_puts(s->stream, "\r\n");
+}
+
+static void run_capa(struct session *s, struct span arg)
+{
+	struct str out = STR_IN(s->pool);
+	(void)arg;
+	pop3_put_capabilities(&out, login_mechanisms(&s->login), login_is_secure(&s->login),
+		login_has_tls(&s->login));
+	stream_write_span(s->stream, str_span(&out));
+}
+
+static void run_quit(struct session *s, struct span arg)
+{
+	(void)arg;
+	say(s, "+OK Bye");
+	s->over = true;
+}
+
+static void run_stls(struct session *s, struct span arg)
+{
+	const char *err;
+	(void)arg;
+	if (!login_has_tls(&s->login)) {
+		say(s, "-ERR TLS is not available or active already");
+		return;
+	}
+	say(s, "+OK Begin TLS negotiation");
+	s->user = NULL;
+	if (stream_flush(s->stream) != 0
+		|| stream_start_tls(s->stream, service_tls(s->login.conn->svc), NULL, &err) != 0)
+		s->over = true;
+}
+
+/* The reply after a login attempt; on success the session goes to pop3d, which answers. */
+static void conclude(struct session *s, enum login_result result)
+{
+	static const char *const replies[] = {
+		[LOGIN_FAILED] = "-ERR [AUTH] Authentication failed",
+		[LOGIN_TEMPFAIL] = "-ERR [SYS/TEMP] Authentication is not possible now",
+		[LOGIN_NEEDS_TLS] = "-ERR Use STLS first: passwords are not taken in the clear",
+		[LOGIN_BAD_MECHANISM] = "-ERR This mechanism is not offered",
+		[LOGIN_CANCELLED] = "-ERR Authentication cancelled",
+		[LOGIN_MALFORMED] = "-ERR The answer is not base64",
+	};
+	if (result == LOGIN_OK && login_hand_over(&s->login, "") == 0) {
+		s->over = true;
+		return;
+	}
+	if (result == LOGIN_GONE) {
+		s->over = true;
+		return;
+	}
+	say(s, replies[result == LOGIN_OK ? LOGIN_TEMPFAIL : result]);
+	s->over = login_is_hopeless(&s->login);
+}
+
+static void run_user(struct session *s, struct span arg)
+{
+	if (!login_is_secure(&s->login)) {
+		conclude(s, LOGIN_NEEDS_TLS);
+		return;
+	}
+	s->user = pool_span(s->login.conn->pool, arg);
+	say(s, "+OK Send the password");
+}
+
+static void run_pass(struct session *s, struct span arg)
+{
+	if (!s->user) {
+		say(s, "-ERR USER comes first");
+		return;
+	}
+	char *password = pool_span(s->pool, arg);
+	enum login_result result = login_password(&s->login, s->user, password);
+	explicit_bzero(password, arg.n);
+	s->user = NULL;
+	conclude(s, result);
+}
+
+static void run_auth(struct session *s, struct span arg)
+{
+	struct span rest = arg, mechanism, initial;
+	if (!arg.n) {
+		/* Older clients ask this way what there is (RFC 1734 had no other). */
+		struct span names = span_of(login_mechanisms(&s->login)), name;
+		say(s, "+OK Mechanisms follow");
+		while (span_split(&names, ' ', &name)) {
+			stream_write_span(s->stream, name);
+			stream_puts(s->stream, "\r\n");
+		}
+		say(s, ".");
+		return;
+	}
+	span_split(&rest, ' ', &mechanism);
+	bool has_initial = rest.p != NULL;
+	initial = has_initial ? pool_copy(s->pool, rest) : span_of("");
+	conclude(s, login_sasl(&s->login, pool_span(s->pool, mechanism),
+			    has_initial ? &initial : NULL));
+}
+
+static const struct verb verbs[] = {
+	{"CAPA", run_capa, TAKES_NONE},
+	{"STLS", run_stls, TAKES_NONE},
+	{"USER", run_user, NEEDS_ARG},
+	{"PASS", run_pass, NEEDS_ARG},
+	{"AUTH", run_auth, 0},
+	{"QUIT", run_quit, TAKES_NONE},
+};
+
+static void bad(struct session *s, const char *why)
+{
+	say(s, why);
+	if (++s->bad_commands > BAD_COMMANDS_MAX)
+		s->over = true;
+}
+
+static void run_line(struct session *s, struct span line)
+{
+	struct pop3_command command;
+	if (!pop3_parse_command(line, &command)) {
+		bad(s, "-ERR No command");
+		return;
+	}
+	for (size_t i = 0; i < COUNT_OF(verbs); i++) {
+		const struct verb *v = &verbs[i];
+		if (!span_iis(command.verb, v->name))
+			continue;
+		if (((v->flags & NEEDS_ARG) && !command.rest.n)
+			|| ((v->flags & TAKES_NONE) && span_trim(command.rest).n))
+			bad(s, "-ERR Wrong number of arguments");
+		else
+			v->run(s, command.rest);
+		return;
+	}
+	bad(s, "-ERR Unknown command, or log in first");
+}
+
+static void serve(struct conn *conn)
+{
+	struct session s = {.stream = conn->stream, .pool = pool_new("command")};
+	struct span line;
+	int rc = 1;
+	login_init(&s.login, conn, "pop", "pop3d");
+	stream_printf(conn->stream, "+OK %s POP3 ready\r\n", conn->svc->common->hostname);
+	while (!s.over && !conn->svc->stopping
+		&& ((rc = stream_read_line(conn->stream, LOGIN_LINE_MAX, &line, NULL)) == 1
+			|| rc == STREAM_TOO_LONG)) {
+		if (rc == STREAM_TOO_LONG)
+			bad(&s, "-ERR Line too long");
+		else /* the line's memory is the stream's, and a command may read on */
+			run_line(&s, pool_copy(s.pool, line));
+		pool_reset(s.pool);
+	}
+	if (stream_state(conn->stream) == STREAM_OK)
+		stream_flush(conn->stream);
+	pool_free(&s.pool);
+}
+
+static const struct service pop3_login = {
+	.name = "pop3_login",
+	.conf_rows = login_conf_rows,
+	.conf_size = sizeof(struct login_conf),
+	.start_user = login_start,
+	.serve = serve,
+};
+
+int main(int argc, char **argv)
+{
+	return service_run(&pop3_login, argc, argv);
+}

@@ -1,0 +1,54 @@
+/*
+ * pop3d: POP3 after login (RFC 1939 section 5, 2449).
+ *
+ * Trust: reads commands of users who have logged in, and the content of their mail.
+ * Owns:  nothing; changes the account through lib/store.
+ * Talks: takes sessions from pop3_login, redeems tickets at directoryd.
+ */
+#ifndef POP3D_POP3D_H
+#define POP3D_POP3D_H
+
+#include "io/stream.h"
+#include "params/pop3d.h"
+#include "pop3/command.h"
+#include "service/service.h"
+#include "store/store.h"
+
+struct pop3d {
+	struct service_ctx *svc;
+	const struct pop3d_conf *conf;
+	struct store *store;
+	struct ipc_client *directory;
+};
+
+/* One session. The maildrop is the view of INBOX as it was at login: numbers never change, whatever arrives or goes. */
+struct session {
+	struct pop3d *daemon;
+	struct stream *stream;
+	struct pool *pool, *command_pool;
+	struct account *account;
+	struct session_lock *lock;
+	struct view *view;
+	uint32_t uidvalidity, count;
+	uint64_t octets;             /* of all that is not deleted */
+	uint32_t left;               /* messages not deleted */
+	unsigned char *marks;        /* MARK_* by number - 1 */
+	bool over, update;           /* update: QUIT was said, the deletions hold */
+};
+enum { MARK_DELETED = 1, MARK_SEEN = 2 };
+
+/* A session on its own, from the hand-over to the end; owns sock. */
+void pop3_serve(struct pop3d *daemon, int sock);
+
+/* commands.c */
+void pop3_run_line(struct session *s, struct span line);
+void pop3_say(struct session *s, const char *line);
+
+/* maildrop.c: 0, or -1 with the reply for the client. */
+int maildrop_open(struct session *s, const char *account, const struct account_limits *limits,
+	const char **reply_r);
+/* Removes what is marked (only after QUIT) and sets \Seen; -1 when not all could be removed. */
+int maildrop_update(struct session *s);
+void maildrop_close(struct session *s);
+
+#endif

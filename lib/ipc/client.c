@@ -22,7 +22,7 @@
 struct ipc_client {
 	unsigned refs; /* owner, readers */
 	bool freed;
-	char *path;
+	char *path; /* or name, when somebody else connects */
 	int (*connect)(void *arg);
 	void *connect_arg;
 	struct ipc *ipc; /* borrowed from its link; NULL when there is none */
@@ -84,6 +84,12 @@ struct ipc_client *ipc_client_new(const char *path)
 	c->connect_arg = c;
 	c->path = mem_strdup(path);
 	return c;
+}
+
+void ipc_client_set_name(struct ipc_client *c, const char *name)
+{
+	mem_free(&c->path);
+	c->path = mem_strdup(name);
 }
 
 static void release(struct ipc_client *c)

@@ -120,6 +120,8 @@ struct ipc_client;
 struct ipc_client *ipc_client_new(const char *path);
 /* The connector returns a connected descriptor or -1; it may wait. For programs whose chroot hides the path. */
 struct ipc_client *ipc_client_new_connector(int (*connect)(void *arg), void *arg);
+/* What error sentences call the other side; path does by itself. */
+void ipc_client_set_name(struct ipc_client *c, const char *name);
 /* On a socket that is connected already; when it breaks every further call fails. */
 struct ipc_client *ipc_client_new_fd(int fd);
 /* Calls under way fail. */

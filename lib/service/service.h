@@ -23,6 +23,7 @@ struct conn {
 	struct service_ctx *svc;
 	struct pool *pool;          /* the connection's; freed after serve returns */
 	struct stream *stream;      /* closed after serve returns, unless taken (set to NULL) */
+	int fd;                     /* SERVICE_RAW: instead of stream; closed after serve returns, unless taken (set to -1) */
 	struct sockaddr_storage peer, local;
 	const char *peer_ip;        /* text; "unix" for Unix sockets */
 	int peer_port;
@@ -34,10 +35,11 @@ struct conn {
 };
 
 enum service_flags {
-	SERVICE_RAW = 1,     /* serve gets a conn without stream: `fd` below is its descriptor (ipc services) */
+	SERVICE_RAW = 1,     /* serve gets a conn with fd and without stream (ipc services: ipc_serve takes the fd) */
 	SERVICE_SINGLE = 2,  /* owns durable state: exactly one worker, and it is never replaced by a second one before it has ended */
 	SERVICE_NO_NET = 4,  /* sandbox: no inet sockets at all */
 	SERVICE_EXEC = 8,    /* may fork and exec (master's helpers only) */
+	SERVICE_TLS = 16,    /* loads the server certificate while it is root: service_tls() */
 };
 
 struct service {
@@ -49,8 +51,12 @@ struct service {
 	int (*start_user)(struct service_ctx *svc, const char **err_r);
 	void (*serve)(struct conn *conn);           /* one connection, one fiber */
 	void (*serve_fd)(struct service_ctx *svc, int fd); /* instead, with SERVICE_RAW: owns fd */
-	void (*reload)(struct service_ctx *svc);    /* only for SERVICE_SINGLE; others are replaced by new workers */
-	void (*stop)(struct service_ctx *svc);      /* after the last connection */
+	/* Only for SERVICE_SINGLE, in a fiber, after config, conf and params have been read anew (what was there
+	 * stays valid); others are replaced by new workers. */
+	void (*reload)(struct service_ctx *svc);
+	void (*stop)(struct service_ctx *svc);      /* in a fiber, after the last connection */
+	const char *over_limit_reply; /* a line for who has connections_per_address already, e.g. "421 4.7.0 ...\r\n" */
+	const char *too_busy_reply;   /* a line for who comes when descriptors have run out */
 };
 
 int service_run(const struct service *service, int argc, char **argv);
@@ -64,14 +70,30 @@ struct service_ctx {
 	void *params;                    /* the program's own struct, conf_size bytes */
 	void *state;                     /* the program's own */
 	struct pool *pool;               /* lives as long as the process */
-	unsigned worker;                 /* 0..max_workers-1: stable slot of this worker */
+	unsigned worker;                 /* slot: no other living process of this service has it. Below max_workers
+	                                  * except while an older generation ends */
 	bool stopping;                   /* graceful stop has begun: finish, take nothing new */
 };
 
-/* Path of a Unix socket or file in run_dir, from the pool. After chroot such paths do not work: connect before, or
- * use service_open_run (asks master for a connected descriptor). */
+/* Path of a Unix socket or file in run_dir, from the pool. After chroot such paths do not work: service_connect does. */
 const char *service_run_path(struct service_ctx *svc, const char *name);
+/* A connection to the Unix socket that some service listens on as unix:NAME; in a chroot master makes it, with this
+ * program's uid. -1 with *err_r. */
 int service_connect(struct service_ctx *svc, const char *unix_name, const char **err_r);
+/* The same as a client that connects at need and again; freed by the caller, or never. */
+struct ipc_client;
+struct ipc_client *service_ipc_client(struct service_ctx *svc, const char *unix_name);
+
+/* The server's certificate and key, read before privilege went; NULL when none is configured. Needs SERVICE_TLS
+ * (or tls_wrap, which the engine handles by itself: serve gets the stream after its handshake). */
+struct tls_context *service_tls(struct service_ctx *svc);
+
+/* Which of our users (params_users[].name; "root" too) a peer's uid is; NULL: somebody else. When nothing is
+ * separated (privilege = none, or not started by root) our own uid is "root". */
+const char *service_uid_user(struct service_ctx *svc, uid_t uid);
+
+/* In a long start_root or start_user: it takes long but goes on. */
+void service_progress(struct service_ctx *svc);
 
 /* A fresh spool segment from master (design rule 1): read-write descriptor and id. -1 with *err_r. */
 int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **err_r);
@@ -86,5 +108,7 @@ struct fiber_cond *service_stop_cond(struct service_ctx *svc);
 /* Metrics: counters in the scoreboard's memory, read by `thurn status`. index < SERVICE_COUNTERS. */
 #define SERVICE_COUNTERS 16
 void service_count(struct service_ctx *svc, unsigned index, uint64_t add);
+/* Sets one that is a level, not a count. */
+void service_gauge(struct service_ctx *svc, unsigned index, uint64_t value);
 
 #endif

@@ -1,0 +1,308 @@
+/*
+ * Accepting. All workers of a service share its listening sockets; the kernel wakes one (EPOLLEXCLUSIVE). A worker
+ * at its limit stops watching, so that new connections go to the others or wait in the backlog.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "io/net.h"
+#include "io/tls.h"
+#include "os/os.h"
+#include "service/engine.h"
+
+#define BATCH        8     /* accepted for one event: the others get theirs */
+#define TLS_START_MS 30000 /* for a handshake of tls_wrap */
+
+/* What a connection is until its fiber runs. */
+struct accepted {
+	struct engine *engine;
+	size_t listener;
+	int fd;
+	struct sockaddr_storage peer;
+	bool counted; /* in the scoreboard's addresses */
+};
+
+static void watch_listeners(struct engine *e);
+
+static bool is_full(const struct engine *e)
+{
+	return e->connections >= e->ctx.conf->connections;
+}
+
+/* --- counting --- */
+
+void service_conn_hold(struct service_ctx *svc)
+{
+	struct engine *e = engine_of(svc);
+
+	e->connections++;
+	e->row->connections = e->connections;
+}
+
+void service_conn_release(struct service_ctx *svc)
+{
+	struct engine *e = engine_of(svc);
+	bool was_full = is_full(e);
+
+	if (e->connections == 0)
+		log_panic("A connection is released twice.");
+	e->connections--;
+	e->row->connections = e->connections;
+	if (was_full && !is_full(e) && !svc->stopping)
+		watch_listeners(e);
+	engine_finish_if_idle(e);
+}
+
+static bool is_limited(const struct engine *e, const struct sockaddr_storage *peer)
+{
+	return e->ctx.conf->connections_per_address &&
+		(peer->ss_family == AF_INET || peer->ss_family == AF_INET6);
+}
+
+static void uncount_address(struct accepted *a)
+{
+	struct engine *e = a->engine;
+
+	if (a->counted)
+		scoreboard_address_remove(e->sb, e->row_number, e->ctx.instance,
+			(const struct sockaddr *)&a->peer);
+	a->counted = false;
+}
+
+/* --- one connection, in its fiber --- */
+
+/* "S", nine digits of the millisecond, two of the worker, two of the turn; sorts by time. */
+static void make_session(struct engine *e, char session[20])
+{
+	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	uint64_t v = (uint64_t)clock_wall_ms() << 20 | (e->row_number & 0x3ff) << 10 |
+		(e->sequence++ & 0x3ff);
+
+	session[0] = 'S';
+	for (int i = 13; i >= 1; i--, v >>= 5)
+		session[i] = digits[v & 31];
+	session[14] = '\0';
+}
+
+static void fill_unix(struct conn *c, int fd)
+{
+	pid_t pid;
+
+	c->is_unix = true;
+	if (os_peer(fd, &c->peer_uid, &c->peer_gid, &pid) < 0) {
+		c->peer_uid = (uid_t)-1;
+		c->peer_gid = (gid_t)-1;
+	}
+}
+
+static struct conn *conn_new(struct accepted *a, struct pool *pool)
+{
+	struct conn *c = pool_new_of(pool, struct conn);
+	struct str ip = STR_IN(pool);
+	socklen_t len = sizeof(c->local);
+
+	c->svc = &a->engine->ctx;
+	c->pool = pool;
+	c->fd = -1;
+	c->peer = a->peer;
+	c->listener = a->listener;
+	getsockname(a->fd, (struct sockaddr *)&c->local, &len);
+	net_put_host(&ip, (const struct sockaddr *)&c->peer);
+	c->peer_ip = str_c(&ip);
+	if (a->engine->listeners[a->listener].is_unix)
+		fill_unix(c, a->fd);
+	else
+		c->peer_port = net_port((const struct sockaddr *)&c->peer);
+	make_session(a->engine, c->session);
+	return c;
+}
+
+static void serve_stream(struct engine *e, struct conn *c, int fd)
+{
+	const char *err;
+
+	c->stream = stream_new(fd);
+	if (e->ctx.conf->tls_wrap) {
+		stream_set_timeout(c->stream, TLS_START_MS);
+		if (stream_start_tls(c->stream, e->tls, NULL, &err) < 0) {
+			log_info("TLS could not start: %s", err);
+			return;
+		}
+		stream_set_timeout(c->stream, 0);
+	}
+	e->ctx.service->serve(c);
+}
+
+static void serve_conn(struct accepted *a, struct conn *c)
+{
+	struct engine *e = a->engine;
+
+	log_debug("connect service=%s peer=%s port=%d uid=%d", e->ctx.instance, c->peer_ip,
+		c->peer_port, c->is_unix ? (int)c->peer_uid : -1);
+	if (!(e->ctx.service->flags & SERVICE_RAW)) {
+		serve_stream(e, c, a->fd);
+	} else if (e->ctx.service->serve) {
+		c->fd = a->fd;
+		e->ctx.service->serve(c);
+	} else {
+		e->ctx.service->serve_fd(&e->ctx, a->fd);
+	}
+	stream_close(&c->stream);
+	io_close(&c->fd);
+	log_debug("disconnect service=%s peer=%s", e->ctx.instance, c->peer_ip);
+}
+
+static void conn_fiber(void *arg)
+{
+	struct accepted *a = arg;
+	struct engine *e = a->engine;
+	struct pool *pool = pool_new("connection");
+	struct conn *c = conn_new(a, pool);
+	struct log_context context = {.session = c->session}, *outer = log_context_swap(&context);
+
+	serve_conn(a, c);
+	log_context_swap(outer);
+	uncount_address(a);
+	mem_free(&a);
+	pool_free(&pool);
+	service_conn_release(&e->ctx);
+}
+
+/* --- on the loop --- */
+
+/* A line as good-bye, as far as it fits into the socket's buffer. */
+static void refuse(struct engine *e, int fd, const char *reply)
+{
+	if (reply && !e->ctx.conf->tls_wrap)
+		send(fd, reply, strlen(reply), MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+}
+
+/* True when its address has too many already. */
+static bool is_over_limit(struct accepted *a)
+{
+	struct engine *e = a->engine;
+	unsigned n;
+
+	if (!is_limited(e, &a->peer))
+		return false;
+	n = scoreboard_address_add(e->sb, e->row_number, e->ctx.instance,
+		(const struct sockaddr *)&a->peer);
+	a->counted = true;
+	if (n <= e->ctx.conf->connections_per_address)
+		return false;
+	uncount_address(a);
+	return true;
+}
+
+static void log_over_limit(struct engine *e, const struct sockaddr_storage *peer)
+{
+	struct str ip = STR_INIT;
+
+	net_put_host(&ip, (const struct sockaddr *)peer);
+	log_info("refused service=%s peer=%s reason=connections_per_address", e->ctx.instance,
+		str_c(&ip));
+	str_fini(&ip);
+}
+
+static void admit(struct listener *l, int fd, const struct sockaddr_storage *peer)
+{
+	struct engine *e = l->engine;
+	struct accepted *a = mem_new(struct accepted);
+	int one = 1;
+
+	*a = (struct accepted){.engine = e, .listener = l->index, .fd = fd, .peer = *peer};
+	if (is_over_limit(a)) {
+		e->row->refused++;
+		log_over_limit(e, peer);
+		refuse(e, fd, e->ctx.service->over_limit_reply);
+		mem_free(&a);
+		return;
+	}
+	if (!l->is_unix)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	e->row->served++;
+	service_conn_hold(&e->ctx);
+	fiber_start("connection", conn_fiber, a);
+}
+
+/* Descriptors have run out: the reserve is given up for a moment, so that who waits is told. */
+static void turn_away(struct listener *l)
+{
+	struct engine *e = l->engine;
+	int fd;
+
+	close(e->reserve_fd);
+	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0)
+		refuse(e, fd, e->ctx.service->too_busy_reply);
+	e->reserve_fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 3);
+	log_error("A connection is refused: this process may not open more descriptors.");
+}
+
+static void on_listener(void *arg, int fd, int events)
+{
+	struct listener *l = arg;
+	struct engine *e = l->engine;
+	struct sockaddr_storage peer = {0};
+	(void)events;
+
+	for (int i = 0; i < BATCH && !is_full(e); i++) {
+		socklen_t len = sizeof(peer);
+		int got = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (got < 0) {
+			if (errno == EMFILE || errno == ENFILE)
+				turn_away(l);
+			break;
+		}
+		if (l->is_unix)
+			peer.ss_family = AF_UNIX;
+		admit(l, got, &peer);
+	}
+	if (is_full(e)) {
+		for (size_t i = 0; i < e->listener_count; i++)
+			loop_watch_remove(&e->listeners[i].watch);
+		line_full(e);
+	}
+}
+
+static void watch_listeners(struct engine *e)
+{
+	for (size_t i = 0; i < e->listener_count; i++) {
+		struct listener *l = &e->listeners[i];
+		if (!l->watch)
+			l->watch = loop_watch_add(l->fd, LOOP_READ, true, on_listener, l);
+	}
+}
+
+void accept_start(struct engine *e)
+{
+	for (size_t i = 0; i < e->listener_count; i++) {
+		struct listener *l = &e->listeners[i];
+		int domain = 0;
+		socklen_t len = sizeof(domain);
+		getsockopt(l->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+		l->is_unix = domain == AF_UNIX;
+		os_set_nonblock(l->fd, true);
+	}
+	if (e->listener_count)
+		e->reserve_fd = fcntl(e->listeners[0].fd, F_DUPFD_CLOEXEC, 3);
+	watch_listeners(e);
+}
+
+void accept_stop(struct engine *e)
+{
+	for (size_t i = 0; i < e->listener_count; i++) {
+		loop_watch_remove(&e->listeners[i].watch);
+		close(e->listeners[i].fd);
+	}
+	if (e->listener_count)
+		close(e->reserve_fd);
+	e->listener_count = 0;
+}

@@ -1,0 +1,204 @@
+/* The line to master: what it tells us, and what we ask of it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "service/control.h"
+#include "service/engine.h"
+#include "service/shared.h"
+
+#define ORPHAN_MS 3000 /* to finish when master is gone: a new one wants our sockets and files */
+#define ASK_MS    10000
+
+static void on_stop(struct engine *e, struct ipc_frame *frame)
+{
+	struct pool *pool = pool_new("stop");
+	struct control_stop stop;
+	const char *err;
+
+	if (ipc_parse(pool, &control_stop_msg, frame->payload, &stop, &err) == 0)
+		engine_stop(e, stop.ms);
+	pool_free(&pool);
+}
+
+static void on_notice(void *arg, struct ipc_frame *frame)
+{
+	struct engine *e = arg;
+
+	if (frame->type == control_retire_msg.type)
+		engine_stop(e, -1);
+	else if (frame->type == control_stop_msg.type)
+		on_stop(e, frame);
+	else if (frame->type == control_reload_msg.type)
+		fiber_start("reload", engine_reload, e);
+}
+
+static void on_end(void *arg)
+{
+	struct engine *e = arg;
+
+	if (!e->ctx.stopping)
+		log_warning("Master is gone; this process ends.");
+	engine_stop(e, ORPHAN_MS);
+}
+
+void line_open(struct engine *e)
+{
+	e->master = ipc_client_new_fd(SERVICE_FD_CONTROL);
+	ipc_client_on_notice(e->master, on_notice, e);
+	ipc_client_on_end(e->master, on_end, e);
+}
+
+static void tell(struct engine *e, const struct ipc_msg *msg, const void *body)
+{
+	struct control_none none = {0};
+
+	if (e->master)
+		ipc_client_notify(e->master, msg, body ? body : &none, NULL, 0);
+}
+
+void line_ready(struct engine *e)
+{
+	struct control_ready ready = {.single = e->ctx.service->flags & SERVICE_SINGLE};
+
+	tell(e, &control_ready_msg, &ready);
+}
+
+void line_full(struct engine *e)
+{
+	tell(e, &control_full_msg, NULL);
+}
+
+/* Outside fibers nothing is sent until the loop turns. */
+void service_progress(struct service_ctx *svc)
+{
+	struct engine *e = engine_of(svc);
+
+	tell(e, &control_progress_msg, NULL);
+	if (!fiber_self())
+		loop_turn(0);
+}
+
+/* --- asking --- */
+
+/* *err_r lives in svc's pool only when it is a refusal's: sentences are copied there. */
+static int ask(struct engine *e, const struct ipc_msg *msg, const void *body,
+	const struct ipc_msg *reply_type, void *reply, const char **err_r)
+{
+	struct pool *pool = pool_new("ask master");
+	int fds[IPC_FDS_MAX];
+	size_t nfds = 0;
+	struct ipc_call call = {
+		.request = msg,
+		.body = body,
+		.reply_type = reply_type,
+		.reply = reply,
+		.fds_r = fds,
+		.nfds_r = &nfds,
+		.deadline = io_deadline(ASK_MS),
+	};
+	int rc = ipc_client_call(e->master, pool, &call, err_r);
+
+	if (rc != 0)
+		*err_r = pool_strdup(e->ctx.pool, *err_r);
+	pool_free(&pool);
+	if (rc == 0 && nfds == 1)
+		return fds[0];
+	while (nfds)
+		close(fds[--nfds]);
+	if (rc == 0)
+		*err_r = "Master sent no descriptor.";
+	return -1;
+}
+
+int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **err_r)
+{
+	struct engine *e = engine_of(svc);
+	struct control_none none = {0};
+	struct control_segment reply;
+	int fd;
+
+	if (e->alone) {
+		if (!e->segments &&
+			segment_source_open(svc->common->queue_dir, &e->segments, err_r) < 0)
+			return -1;
+		return segment_source_new(e->segments, geteuid(), getegid(), id_r, err_r);
+	}
+	fd = ask(e, &control_segment_msg, &none, &control_segment_reply_msg, &reply, err_r);
+	if (fd >= 0)
+		*id_r = reply.id;
+	return fd;
+}
+
+const char *service_run_path(struct service_ctx *svc, const char *name)
+{
+	return pool_printf(svc->pool, "%s/%s", svc->common->run_dir, name);
+}
+
+static int connect_by_master(struct engine *e, const char *name, const char **err_r)
+{
+	struct control_connect connect = {.name = name};
+	struct control_none none;
+
+	return ask(e, &control_connect_msg, &connect, &control_done_msg, &none, err_r);
+}
+
+static int connect_path(struct service_ctx *svc, const char *name, const char **err_r)
+{
+	struct str path = STR_INIT;
+	int fd;
+
+	str_printf(&path, "%s/%s", svc->common->run_dir, name);
+	fd = io_connect_unix(str_c(&path), io_deadline(ASK_MS));
+	if (fd < 0)
+		*err_r = pool_printf(svc->pool, "There is no connection to %s: %s.", str_c(&path),
+			strerror(fd == IO_TIMEOUT ? ETIMEDOUT : errno));
+	str_fini(&path);
+	return fd < 0 ? -1 : fd;
+}
+
+int service_connect(struct service_ctx *svc, const char *unix_name, const char **err_r)
+{
+	struct engine *e = engine_of(svc);
+
+	return e->chrooted && e->master ? connect_by_master(e, unix_name, err_r)
+					: connect_path(svc, unix_name, err_r);
+}
+
+struct connector {
+	struct service_ctx *svc;
+	const char *name;
+};
+
+/* ipc_client makes its own sentence from errno. */
+static int connect_for_client(void *arg)
+{
+	struct connector *c = arg;
+	struct engine *e = engine_of(c->svc);
+	const char *err;
+	int fd;
+
+	if (!e->chrooted || !e->master) {
+		struct str path = STR_INIT;
+		str_printf(&path, "%s/%s", c->svc->common->run_dir, c->name);
+		fd = io_connect_unix(str_c(&path), io_deadline(ASK_MS));
+		str_fini(&path);
+		return fd;
+	}
+	fd = connect_by_master(e, c->name, &err);
+	if (fd < 0)
+		errno = ECONNREFUSED;
+	return fd;
+}
+
+struct ipc_client *service_ipc_client(struct service_ctx *svc, const char *unix_name)
+{
+	struct connector *c = pool_new_of(svc->pool, struct connector);
+	struct ipc_client *client;
+
+	*c = (struct connector){svc, pool_strdup(svc->pool, unix_name)};
+	client = ipc_client_new_connector(connect_for_client, c);
+	ipc_client_set_name(client, unix_name);
+	return client;
+}

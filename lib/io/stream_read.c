@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/log.h"
 #include "base/num.h"
 #include "io/stream_impl.h"
 
@@ -73,6 +74,24 @@ bool stream_peek(struct stream *s, size_t least, struct span *buf_r)
 	size_t n = stream_is_dead(s) ? 0 : buffer_len(&s->in);
 	*buf_r = span_make(s->in.p ? s->in.p + s->in.at : "", n);
 	return !stream_is_dead(s) && n >= least;
+}
+
+void stream_unread(struct stream *s, struct span bytes)
+{
+	struct buffer joined = {0};
+	size_t behind = buffer_len(&s->in);
+	if (!bytes.n)
+		return;
+	if (bytes.n + behind > STREAM_BUFFER_MAX)
+		log_panic("stream: %zu octets to unread", bytes.n);
+	buffer_room(&joined, bytes.n + behind, IN_CAP_MAX);
+	memcpy(joined.p, bytes.p, bytes.n);
+	if (behind)
+		memcpy(joined.p + bytes.n, s->in.p + s->in.at, behind);
+	joined.end = (uint32_t)(bytes.n + behind);
+	buffer_release(&s->in);
+	s->in = joined;
+	s->scanned = 0;
 }
 
 void stream_consume(struct stream *s, size_t n)

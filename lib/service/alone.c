@@ -27,10 +27,10 @@ int alone_start(struct engine *e, const char **err_r)
 	int fd;
 
 	while (conf_list_next(e->ctx.conf->listen, &at, &word)) {
-		int s = listen_on(e, word, err_r);
-		if (s < 0)
+		struct listener l = {.engine = e, .index = list.n, .fd = listen_on(e, word, err_r)};
+		if (l.fd < 0)
 			return -1;
-		*array_add(&list) = (struct listener){.engine = e, .index = list.n, .fd = s};
+		*array_add(&list) = l;
 	}
 	e->listeners = list.v;
 	e->listener_count = (unsigned)list.n;

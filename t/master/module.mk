@@ -1,0 +1,2 @@
+TEST_TOOLS += $(O)/t/master/echo
+$(eval $(call link,$(O)/t/master/echo,$(O)/t/master/echo.o,service,))

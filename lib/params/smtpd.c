@@ -25,7 +25,7 @@ const struct conf_row smtpd_conf_rows[] = {
 		"Most recipients of one message."),
 	CONF_ROW(NUM, errors_max, "20", 1, 10000,
 		"Refused commands and recipients after which the connection is closed."),
-	CONF_ROW(NUM, messages_max, "1000", 1, 0,
+	CONF_ROW(NUM, messages_max, "10000", 1, 0,
 		"Messages on one connection."),
 	CONF_END,
 };

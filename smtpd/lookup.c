@@ -1,0 +1,78 @@
+/* Look-ups of recipients with a short memory: see LOOKUP_KEEP_MS. */
+#include "base/clock.h"
+#include "base/hash.h"
+#include "smtpd/smtpd.h"
+
+/* All of one generation is dropped together; nothing is kept longer than LOOKUP_KEEP_MS. */
+struct lookup_cache {
+	struct pool *pool;
+	struct hash *routes; /* address -> struct route, without targets */
+	int64_t until;
+};
+
+struct lookup_cache *lookup_cache_new(void)
+{
+	struct lookup_cache *c = mem_new(struct lookup_cache);
+	c->pool = pool_new("look-ups");
+	c->routes = hash_new();
+	return c;
+}
+
+void lookup_cache_free(struct lookup_cache **c)
+{
+	if (!*c)
+		return;
+	hash_free(&(*c)->routes);
+	pool_free(&(*c)->pool);
+	mem_free(c);
+}
+
+static void forget_old(struct lookup_cache *c)
+{
+	int64_t now = clock_mono_ms();
+	if (now < c->until && hash_count(c->routes) < LOOKUP_KEEP_MAX)
+		return;
+	if (hash_count(c->routes)) {
+		hash_free(&c->routes);
+		c->routes = hash_new();
+		pool_reset(c->pool);
+	}
+	c->until = now + LOOKUP_KEEP_MS;
+}
+
+static bool is_kept(const struct route *r)
+{
+	return (r->kind == ROUTE_LOCAL && !r->over_quota) || r->kind == ROUTE_REMOTE ||
+		r->kind == ROUTE_ALIAS;
+}
+
+static void keep(struct lookup_cache *c, struct span key, const struct route *r)
+{
+	struct route *copy = pool_memdup(c->pool, r, sizeof(*r));
+	copy->targets = (struct ipc_list){0};
+	copy->agent = copy->destination = copy->status = copy->text = "";
+	copy->account = pool_strdup(c->pool, r->account);
+	copy->canonical = pool_strdup(c->pool, r->canonical);
+	hash_set(c->routes, key, copy);
+}
+
+void lookup_address(
+	struct smtpd *d, struct pool *pool, const struct address *a, struct route *route_r)
+{
+	struct lookup_cache *c = d->lookups;
+	struct str key = STR_IN(pool);
+	address_put(&key, a);
+	forget_old(c);
+	const struct route *known = hash_find(c->routes, str_span(&key));
+	if (known) {
+		*route_r = *known;
+		route_r->account = pool_strdup(pool, known->account);
+		route_r->canonical = pool_strdup(pool, known->canonical);
+		return;
+	}
+	route_address(d->directory, pool, a->local, a->domain, "", route_r);
+	if (is_kept(route_r)) {
+		forget_old(c); /* the call waited */
+		keep(c, str_span(&key), route_r);
+	}
+}

@@ -1,0 +1,52 @@
+/* MAIL: may this sender start a message now? */
+#include "base/log.h"
+#include "smtpd/session.h"
+
+static const struct smtp_fault too_big = {552, "5.3.4", "Message size exceeds fixed limit"};
+static const struct smtp_fault disk_full = {452, "4.3.1", "Insufficient system storage"};
+static const struct smtp_fault not_yours = {553, "5.7.1", "Sender address not owned by the user who logged in"};
+
+static bool may_use_sender(struct session *s)
+{
+	return !s->mode->owns_sender ||
+		directory_may_send(s->d->directory, s->scratch, s->user, s->tx.sender);
+}
+
+static const struct smtp_fault *check(struct session *s)
+{
+	if (s->tx.mail.size > s->d->common->message_size_limit)
+		return &too_big;
+	if (!submitter_has_space(s->d->submitter, s->tx.mail.size))
+		return &disk_full;
+	return may_use_sender(s) ? NULL : &not_yours;
+}
+
+/* From local programs a name alone is a user of this host. */
+static void complete(struct session *s, struct address *a)
+{
+	if (*a->local && !*a->domain)
+		a->domain = s->d->common->hostname;
+}
+
+void cmd_mail(struct session *s, struct span args)
+{
+	if (s->messages >= s->d->conf->messages_max) {
+		reply_and_close(s, 421, "4.7.0", "Too many messages on one connection");
+		return;
+	}
+	transaction_start(s);
+	const struct smtp_fault *fault = smtp_mail_parse(args, session_offers(s),
+		s->mode->bare_names ? ADDRESS_NO_DOMAIN_OK : 0, s->tx.pool, &s->tx.mail);
+	if (!fault) {
+		complete(s, &s->tx.mail.sender);
+		s->tx.sender = address_text(s->tx.pool, &s->tx.mail.sender);
+		fault = check(s);
+	}
+	if (fault) {
+		refuse(s, fault, pool_span(s->scratch, args));
+		transaction_reset(s);
+		return;
+	}
+	s->state = ST_MAIL;
+	reply(s, 250, "2.1.0", "Ok");
+}

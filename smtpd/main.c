@@ -1,0 +1,153 @@
+/* Trust, Owns, Talks: smtpd/smtpd.h. */
+#include "smtpd/smtpd.h"
+
+#include "base/log.h"
+#include "smtpd/session.h"
+
+/* A segment ends here; a message may make it longer. */
+#define SEGMENT_SIZE (64 * 1024 * 1024)
+/* Of a message in memory; the rest goes to a temporary file. */
+#define MEMORY_MAX (1024 * 1024)
+
+/* The names of the sockets that connectors reach; svc is the argument. */
+static int connect_directory(void *arg)
+{
+	const char *err;
+	return service_connect(arg, "directory", &err);
+}
+
+static int connect_auth(void *arg)
+{
+	const char *err;
+	return service_connect(arg, "directory-auth", &err);
+}
+
+static int connect_queue(void *arg)
+{
+	const char *err;
+	return service_connect(arg, "queue", &err);
+}
+
+static int new_segment(void *arg, uint64_t *id_r, const char **err_r)
+{
+	return service_new_segment(arg, id_r, err_r);
+}
+
+static int start_root(struct service_ctx *svc, const char **err_r)
+{
+	struct smtpd *d = pool_new_of(svc->pool, struct smtpd);
+	svc->state = d;
+	d->svc = svc;
+	d->conf = svc->params;
+	d->common = svc->common;
+	d->mode = mode_find(d->conf->mode);
+	list_init(&d->sessions);
+	if (*d->common->tls_cert &&
+		tls_server_new(d->common->tls_cert, d->common->tls_key, &d->tls, err_r) < 0)
+		return -1;
+	return net_list_parse(svc->pool, d->common->networks, &d->networks, err_r);
+}
+
+static void watch_stop(void *arg)
+{
+	struct smtpd *d = arg;
+	while (!d->svc->stopping)
+		fiber_wait(service_stop_cond(d->svc), IO_FOREVER);
+	session_stop_all(d);
+}
+
+static int start_user(struct service_ctx *svc, const char **err_r)
+{
+	struct smtpd *d = svc->state;
+	(void)err_r;
+	d->directory = ipc_client_new_connector(connect_directory, svc);
+	d->auth = ipc_client_new_connector(connect_auth, svc);
+	d->qmgr = ipc_client_new_connector(connect_queue, svc);
+	d->mechs = mech_cache_new();
+	d->lookups = lookup_cache_new();
+	const struct submitter_conf conf = {
+		.source = new_segment,
+		.arg = svc,
+		.qmgr = d->qmgr,
+		.segment_size = SEGMENT_SIZE,
+		.memory_max = MEMORY_MAX,
+		.disk_reserve = d->common->disk_reserve,
+		.tmp_dir = NULL,
+	};
+	d->submitter = submitter_new(&conf);
+	fiber_start("stop watch", watch_stop, d);
+	return 0;
+}
+
+static void stop(struct service_ctx *svc)
+{
+	struct smtpd *d = svc->state;
+	submitter_free(&d->submitter);
+	ipc_client_free(&d->directory);
+	ipc_client_free(&d->auth);
+	ipc_client_free(&d->qmgr);
+	mech_cache_free(&d->mechs);
+	lookup_cache_free(&d->lookups);
+	tls_free(&d->tls);
+}
+
+static const struct mode modes[];
+
+const struct mode *mode_find(const char *name)
+{
+	const struct mode *m = modes;
+	while (m->name && strcmp(m->name, name) != 0)
+		m++;
+	if (!m->name)
+		log_panic("no mode %s", name);
+	return m;
+}
+
+static const struct mode modes[] = {
+	{
+		.name = "smtp",
+		.bit = MODE_SMTP,
+		.greeting = "ESMTP Thurn",
+		.offers_auth = true,
+		.shy = true,
+	},
+	{
+		.name = "submission",
+		.bit = MODE_SUBMISSION,
+		.greeting = "ESMTP Thurn",
+		.needs_auth = true,
+		.offers_auth = true,
+		.owns_sender = true,
+		.completes_header = true,
+		.shy = true,
+	},
+	{
+		.name = "lmtp",
+		.bit = MODE_LMTP,
+		.greeting = "LMTP Thurn",
+		.reply_each = true,
+	},
+	{
+		.name = "local",
+		.bit = MODE_LOCAL,
+		.greeting = "ESMTP Thurn",
+		.completes_header = true,
+		.bare_names = true,
+	},
+	{.name = NULL},
+};
+
+static const struct service smtpd = {
+	.name = "smtpd",
+	.conf_rows = smtpd_conf_rows,
+	.conf_size = sizeof(struct smtpd_conf),
+	.start_root = start_root,
+	.start_user = start_user,
+	.serve = session_serve,
+	.stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+	return service_run(&smtpd, argc, argv);
+}

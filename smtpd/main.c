@@ -9,25 +9,6 @@
 /* Of a message in memory; the rest goes to a temporary file. */
 #define MEMORY_MAX (1024 * 1024)
 
-/* The names of the sockets that connectors reach; svc is the argument. */
-static int connect_directory(void *arg)
-{
-	const char *err;
-	return service_connect(arg, "directory", &err);
-}
-
-static int connect_auth(void *arg)
-{
-	const char *err;
-	return service_connect(arg, "directory-auth", &err);
-}
-
-static int connect_queue(void *arg)
-{
-	const char *err;
-	return service_connect(arg, "queue", &err);
-}
-
 static int new_segment(void *arg, uint64_t *id_r, const char **err_r)
 {
 	return service_new_segment(arg, id_r, err_r);
@@ -42,9 +23,6 @@ static int start_root(struct service_ctx *svc, const char **err_r)
 	d->common = svc->common;
 	d->mode = mode_find(d->conf->mode);
 	list_init(&d->sessions);
-	if (*d->common->tls_cert &&
-		tls_server_new(d->common->tls_cert, d->common->tls_key, &d->tls, err_r) < 0)
-		return -1;
 	return net_list_parse(svc->pool, d->common->networks, &d->networks, err_r);
 }
 
@@ -60,9 +38,10 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 {
 	struct smtpd *d = svc->state;
 	(void)err_r;
-	d->directory = ipc_client_new_connector(connect_directory, svc);
-	d->auth = ipc_client_new_connector(connect_auth, svc);
-	d->qmgr = ipc_client_new_connector(connect_queue, svc);
+	d->tls = service_tls(svc);
+	d->directory = service_ipc_client(svc, "directory");
+	d->auth = service_ipc_client(svc, "directory-auth");
+	d->qmgr = service_ipc_client(svc, "queue");
 	d->mechs = mech_cache_new();
 	d->lookups = lookup_cache_new();
 	const struct submitter_conf conf = {
@@ -88,7 +67,6 @@ static void stop(struct service_ctx *svc)
 	ipc_client_free(&d->qmgr);
 	mech_cache_free(&d->mechs);
 	lookup_cache_free(&d->lookups);
-	tls_free(&d->tls);
 }
 
 static const struct mode modes[];
@@ -139,12 +117,15 @@ static const struct mode modes[] = {
 
 static const struct service smtpd = {
 	.name = "smtpd",
+	.flags = SERVICE_TLS,
 	.conf_rows = smtpd_conf_rows,
 	.conf_size = sizeof(struct smtpd_conf),
 	.start_root = start_root,
 	.start_user = start_user,
 	.serve = session_serve,
 	.stop = stop,
+	.over_limit_reply = "421 4.7.0 Too many connections from your address\r\n",
+	.too_busy_reply = "421 4.3.2 Too many connections\r\n",
 };
 
 int main(int argc, char **argv)

@@ -134,7 +134,7 @@ static void commands(struct session *s)
 static bool is_hasty(struct session *s)
 {
 	char c;
-	return s->mode->shy && !s->d->svc->conf->tls_wrap &&
+	return s->mode->shy && !stream_is_tls(s->stream) &&
 		recv(stream_fd(s->stream), &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
@@ -148,23 +148,6 @@ static void greet(struct session *s)
 	if (s->d->svc->stopping)
 		return;
 	reply_printf(s, 220, NULL, "%s %s", s->d->common->hostname, s->mode->greeting);
-}
-
-static bool wrap_tls(struct session *s)
-{
-	const char *err;
-	if (!s->d->svc->conf->tls_wrap)
-		return true;
-	if (!s->d->tls) {
-		log_error("tls_wrap is set, but there is no certificate");
-		return false;
-	}
-	if (stream_start_tls(s->stream, s->d->tls, NULL, &err) < 0) {
-		log_info("closed reason=tls ip=%s text=%s", s->conn->peer_ip, log_q(err));
-		return false;
-	}
-	session_note_tls(s);
-	return true;
 }
 
 void session_note_tls(struct session *s)
@@ -213,10 +196,10 @@ void session_serve(struct conn *conn)
 	init(&s, conn);
 	if (s.mode->bit == MODE_LOCAL)
 		s.user = local_user(conn);
-	if (wrap_tls(&s)) {
-		greet(&s);
-		commands(&s);
-	}
+	if (stream_is_tls(s.stream)) /* from the first octet */
+		session_note_tls(&s);
+	greet(&s);
+	commands(&s);
 	log_debug("closed ip=%s messages=%llu errors=%llu ms=%lld", conn->peer_ip,
 		(unsigned long long)s.messages, (unsigned long long)s.errors,
 		(long long)(clock_mono_ms() - s.started));

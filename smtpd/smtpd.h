@@ -44,7 +44,7 @@ struct smtpd {
 	const struct smtpd_conf *conf;
 	const struct common_conf *common;
 	const struct mode *mode;
-	struct tls_context *tls;           /* NULL: no certificate */
+	struct tls_context *tls;           /* the service engine's; NULL: no certificate */
 	struct net_list *networks;
 	struct ipc_client *directory, *auth, *qmgr;
 	struct submitter *submitter;

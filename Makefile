@@ -104,6 +104,37 @@ $(O)/%.o: %.S
 
 all: $(PROGRAMS)
 
+.PHONY: deps check run etc man fuzz
+deps:
+	@etc/deps test
+
+# The packages come first: what is built may need them.
+check: deps
+	@$(MAKE) --no-print-directory all units man
+	@t/run --bin $(BIN) $(UNIT_TESTS) -- $(FUZZ_ENTRIES) -- $(TESTS)
+
+run:
+	@etc/deps build
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) etc/try $(BIN)
+
+# The commented defaults, from the tables of parameters; they are committed.
+etc: $(BIN)/thurn
+	@$< generate etc etc
+
+man: $(O)/man/thurn.8
+$(O)/man/thurn.8: $(BIN)/thurn
+	@$< generate man $(@D)
+
+# Each entry for FUZZ_TIME seconds, beginning with its corpus; what it finds that is new stays in build/.
+FUZZ_TIME = 60
+fuzz: $(FUZZ_BINARIES)
+	@for f in $(FUZZ_BINARIES); do \
+		n=$$(basename $$f); mkdir -p $(O)/corpus/$$n && \
+		$$f -max_total_time=$(FUZZ_TIME) -timeout=10 -artifact_prefix=$(O)/corpus/ \
+			$(O)/corpus/$$n t/data/fuzz/$$n || exit 1; \
+	done
+
 .PHONY: libs units clean
 libs: $(foreach l,$(LIBS),$(O)/lib/lib$(l).a)
 units: $(UNIT_TESTS) $(FUZZ_ENTRIES)

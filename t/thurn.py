@@ -1,0 +1,272 @@
+"""Private instances for the system tests.
+
+	def test_something(thurn):                  # a started instance with anna and bert (conftest.py)
+	    thurn.deliver("anna", b"Subject: hello\\r\\n\\r\\nhi\\r\\n")
+	    assert len(thurn.wait_for_mail("anna")) == 1
+
+	def test_other(instance):                   # a factory, for other settings
+	    t = instance(settings={"smtpd.recipients_max": 100, "smtp:min_workers": 1})
+
+Every instance has a folder of its own under /tmp, ports of its own, and is stopped at the end, by pid. What the
+sanitizers or an impossible state wrote to its log fails the test.
+"""
+import fcntl
+import imaplib
+import json
+import os
+import pathlib
+import poplib
+import random
+import re
+import shutil
+import smtplib
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BIN = pathlib.Path(os.environ.get("THURN_BIN", ROOT / "build/bin"))
+SAN = BIN.parent.name == "san"
+SLOW = 5 if SAN else 1  # factor of time limits
+DOMAIN = "sandbox.test"
+WELL_KNOWN = (24, 25, 80, 110, 143, 465, 587, 993, 995)
+BAD_LINES = re.compile(r"ERROR: (Address|Leak|Undefined)\w*Sanitizer|runtime error:|\] panic ")
+
+
+class CommandFailed(Exception):
+    def __init__(self, done):
+        super().__init__("%s: status %d: %s%s" % (" ".join(map(str, done.args)), done.returncode,
+                                                  done.stdout, done.stderr))
+        self.done = done
+
+
+def run(*argv, check=True, input=None, timeout=90, env=None):
+    """A program of ours by name, or any by path: the CompletedProcess, with text."""
+    argv = [str(a) for a in argv]
+    if "/" not in argv[0]:
+        argv[0] = str(BIN / argv[0])
+    done = subprocess.run(argv, input=input if input is not None else "", capture_output=True,
+                          text=True, timeout=timeout, env=env)
+    if check and done.returncode != 0:
+        raise CommandFailed(done)
+    return done
+
+
+class PortBase:
+    """A base port whose ports are free, kept for this process by a lock as long as the object lives."""
+
+    def __init__(self):
+        folder = "/tmp/thurn-test-ports-%d" % os.getuid()
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        for base in random.sample(range(11000, 31000, 1000), 20):
+            self.lock = open("%s/%d" % (folder, base), "w")
+            try:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                self.lock.close()
+                continue
+            if all(self.is_free(base + p) for p in WELL_KNOWN):
+                self.base = base
+                return
+            self.lock.close()
+        raise RuntimeError("no free ports")
+
+    @staticmethod
+    def is_free(port):
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+        return True
+
+    def free(self):
+        self.lock.close()
+
+
+class Instance:
+    def __init__(self, settings=None, users=("anna", "bert"), start=True):
+        self.port_base = PortBase()
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="thurn-test-", dir="/tmp"))
+        self.dir.chmod(0o755)
+        self.settings = dict(settings or {})
+        self.passwords = {}
+        self.ports = {}
+        self.log_seen = 0
+        if start:
+            self.start()
+            for user in users:
+                self.add_user(user)
+
+    # --- life ---
+
+    def start(self, **settings):
+        """Starts it, with what settings change; returns the ports."""
+        argv = ["sandbox", "start", self.dir, "--base-port", self.port_base.base]
+        for name, value in {**self.settings, **settings}.items():
+            argv += ["--set", "%s=%s" % (name, value)]
+        self.ports = json.loads(run("thurn", *argv, timeout=70 * SLOW).stdout)
+        return self.ports
+
+    def stop(self):
+        run("thurn", "sandbox", "stop", self.dir, timeout=70 * SLOW)
+
+    def kill(self):
+        """kill -9 of everything, as a crash would."""
+        run("thurn", "sandbox", "stop", self.dir, "--kill", timeout=70)
+
+    def restart(self, **settings):
+        self.stop()
+        self.start(**settings)
+
+    def close(self):
+        """For the fixture: stops, removes, and complains about what the log says."""
+        try:
+            if (self.dir / "etc/thurn.conf").exists():
+                try:
+                    self.stop()
+                except (CommandFailed, subprocess.TimeoutExpired):
+                    self.kill()
+                    raise
+        finally:
+            bad = [line for line in self.log().splitlines() if BAD_LINES.search(line)]
+            if bad and "KEEP" not in os.environ:
+                print(self.log()[-20000:])
+            if "KEEP" not in os.environ:
+                shutil.rmtree(self.dir, ignore_errors=True)
+            self.port_base.free()
+        assert not bad, "the log says: " + bad[0]
+
+    def log(self):
+        try:
+            return (self.dir / "log/thurn.log").read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def wait_for_log(self, pattern, timeout=10):
+        """The match of the pattern in the log."""
+        return wait_for(lambda: re.search(pattern, self.log()), timeout, "%r in the log" % pattern)
+
+    # --- administration ---
+
+    def thurn(self, *argv, check=True, input=None):
+        return run("thurn", "-C", self.dir / "etc", *argv, check=check, input=input,
+                   timeout=90 * SLOW)
+
+    def json(self, *argv, **more):
+        return json.loads(self.thurn("--json", *argv, **more).stdout)
+
+    def add_user(self, name, password=None, *options):
+        password = password or "secret-of-" + name.split("@")[0]
+        self.thurn("user", "add", address(name), "--password", password, *options)
+        self.passwords[address(name)] = password
+
+    def status(self):
+        return self.json("status")
+
+    def pids(self, service):
+        """Pids of a service's workers."""
+        return next(s["pids"] for s in self.status()["services"] if s["service"] == service)
+
+    # --- clients ---
+
+    def tls(self):
+        """A context that trusts the instance's certificate."""
+        return ssl.create_default_context(cafile=str(self.dir / "etc/cert.pem"))
+
+    def password(self, user):
+        return self.passwords[address(user)]
+
+    def smtp(self):
+        return smtplib.SMTP("127.0.0.1", self.ports["smtp"], timeout=30 * SLOW)
+
+    def submission(self, user=None):
+        """On 587, with STARTTLS and a login."""
+        s = smtplib.SMTP("localhost", self.ports["submission"], timeout=30 * SLOW)
+        s.starttls(context=self.tls())
+        if user:
+            s.login(address(user), self.password(user))
+        return s
+
+    def submissions(self, user=None):
+        s = smtplib.SMTP_SSL("localhost", self.ports["submissions"], timeout=30 * SLOW,
+                             context=self.tls())
+        if user:
+            s.login(address(user), self.password(user))
+        return s
+
+    def lmtp(self):
+        return smtplib.LMTP("127.0.0.1", self.ports["lmtp"], timeout=30 * SLOW)
+
+    def imap(self, user=None, starttls=True):
+        c = imaplib.IMAP4("localhost", self.ports["imap"], timeout=30 * SLOW)
+        if starttls:
+            c.starttls(self.tls())
+        if user:
+            c.login(address(user), self.password(user))
+        return c
+
+    def imaps(self, user=None):
+        c = imaplib.IMAP4_SSL("localhost", self.ports["imaps"], ssl_context=self.tls(),
+                              timeout=30 * SLOW)
+        if user:
+            c.login(address(user), self.password(user))
+        return c
+
+    def pop3(self, user=None, starttls=True):
+        c = poplib.POP3("localhost", self.ports["pop3"], timeout=30 * SLOW)
+        if starttls:
+            c.stls(self.tls())
+        if user:
+            c.user(address(user))
+            c.pass_(self.password(user))
+        return c
+
+    def pop3s(self, user=None):
+        c = poplib.POP3_SSL("localhost", self.ports["pop3s"], context=self.tls(),
+                            timeout=30 * SLOW)
+        if user:
+            c.user(address(user))
+            c.pass_(self.password(user))
+        return c
+
+    # --- mail ---
+
+    def deliver(self, to, message, sender="sender@elsewhere.test"):
+        """By SMTP on port 25; message: bytes as they go over the wire (CRLF), or text."""
+        if isinstance(message, str):
+            message = message.replace("\n", "\r\n").encode()
+        with self.smtp() as s:
+            s.sendmail(sender, [address(t) for t in ([to] if isinstance(to, str) else to)], message)
+
+    def messages(self, user, mailbox="INBOX"):
+        """All messages of a mailbox as bytes, in the order of their UIDs."""
+        with self.imaps(user) as c:
+            ok, (count,) = c.select(mailbox, readonly=True)
+            if ok != "OK" or int(count) == 0:
+                return []
+            _, parts = c.fetch("1:*", "(UID BODY.PEEK[])")
+            return [p[1] for p in parts if isinstance(p, tuple)]
+
+    def wait_for_mail(self, user, count=1, mailbox="INBOX", timeout=20):
+        """The messages, once there are at least count."""
+        return wait_for(lambda: (lambda m: m if len(m) >= count else None)(self.messages(user, mailbox)),
+                        timeout, "%d messages for %s" % (count, user))
+
+
+def address(user):
+    return user if "@" in user else "%s@%s" % (user, DOMAIN)
+
+
+def wait_for(condition, timeout, what):
+    """The first true value of condition(); an assertion after timeout seconds."""
+    end = time.monotonic() + timeout * SLOW
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, "waited in vain for " + what
+        time.sleep(0.05)

@@ -29,6 +29,7 @@ struct agent_job {
 	int fd;                    /* the message: sealed memfd or segment, read-only */
 	uint64_t at, size;         /* where in fd it lies */
 	uint64_t attempt;          /* 1, 2, ... */
+	bool host_down;            /* set by the agent: the destination as a whole can't be reached now; its other mail waits too */
 	const char *reason;        /* bounce: what happened, one line per recipient is in `outcome` of the recipients */
 };
 

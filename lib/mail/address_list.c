@@ -1,7 +1,7 @@
 /*
- * Address lists of header fields. One element is read as glued runs of words: "John Q. Public
- * <jq@x>" has three runs before the bracket, all of the display name; in "jq@x" the run before '@'
- * is the local part. An opening quote or bracket that is never closed counts as a plain character
+ * Address lists of header fields. One element is read as glued runs of words: "John Public <jq@x>"
+ * has two runs before the bracket, all of the display name; in "jq@x" the run before '@' is the
+ * local part. An opening quote or bracket that is never closed counts as a plain character
  * from then on, which also keeps the reader linear.
  */
 #include "mail/address.h"
@@ -14,8 +14,9 @@ struct piece {
 
 struct element {
 	struct address_reader *r;
-	struct piece name; /* runs before the last one */
-	struct piece run;  /* the last one */
+	struct piece phrase; /* all words so far */
+	struct span before;  /* the phrase before the last run began */
+	struct piece run;    /* the last run */
 	struct span comment;
 	bool spaced; /* white space since the last word */
 };
@@ -138,40 +139,43 @@ static struct span take_word(struct address_reader *r)
 	return span_make(start, (size_t)(r->p - start));
 }
 
+/* In a phrase white space counts as written, in a run none stands around dots. */
 static void add_word(struct element *e, struct span word)
 {
 	struct span run = e->run.s;
 	bool glued = run.p && (!e->spaced || (run.n && run.p[run.n - 1] == '.') ||
 				      (word.n && word.p[0] == '.'));
-	if (glued) {
-		piece_add(&e->run, word, false);
-	} else {
-		if (run.p)
-			piece_add(&e->name, run, e->name.s.p != NULL);
+	if (!glued) {
+		e->before = e->phrase.s;
 		e->run = piece_in(e->r->pool);
-		e->run.s = word;
 	}
+	piece_add(&e->run, word, false);
+	piece_add(&e->phrase, word, e->spaced && e->phrase.s.p);
 	e->spaced = false;
 }
 
-static struct span whole_phrase(struct element *e)
+/* White space around dots means nothing; elsewhere it has no place, and is kept as one space so
+ * that the address stays the wrong one that it is. */
+static void add_atom(struct element *e, struct piece *t, struct span atom)
 {
-	if (e->run.s.p)
-		piece_add(&e->name, e->run.s, e->name.s.p != NULL);
-	return e->name.s;
+	bool after_dot = t->s.n && t->s.p[t->s.n - 1] == '.';
+	bool dot = atom.n && atom.p[0] == '.';
+	piece_add(t, atom, e->spaced && t->s.p && !after_dot && !dot);
+	e->spaced = false;
 }
 
-/* Words without white space up to one of stop, or to what ends an element. */
+/* Words up to one of stop, or to what ends an element. */
 static struct span take_run(struct element *e, const char *stop)
 {
 	struct address_reader *r = e->r;
 	struct piece t = piece_in(r->pool);
+	e->spaced = false;
 	for (;;) {
 		skip_space(e);
 		if (r->p >= r->end || strchr(stop, *r->p) || !*r->p)
 			return t.s;
 		if (*r->p == '"' && !(r->unclosed & OPEN_QUOTE)) {
-			piece_add(&t, take_word(r), false);
+			add_atom(e, &t, take_word(r));
 			continue;
 		}
 		const char *start = r->p;
@@ -183,7 +187,7 @@ static struct span take_run(struct element *e, const char *stop)
 				!strchr(stop, r->p[1]))
 				r->p++;
 		r->p += r->p < r->end;
-		piece_add(&t, span_make(start, (size_t)(r->p - start)), false);
+		add_atom(e, &t, span_make(start, (size_t)(r->p - start)));
 	}
 }
 
@@ -218,12 +222,11 @@ static void take_plain(struct element *e, struct address_item *item)
 {
 	struct address_reader *r = e->r;
 	if (r->p == r->end || *r->p != '@') {
-		item->local = whole_phrase(e);
+		item->local = e->phrase.s;
 	} else {
 		item->local = e->run.s;
-		item->name = e->name.s;
+		item->name = e->before;
 		r->p++;
-		e->spaced = false;
 		item->domain = take_run(e, ",;<>@");
 	}
 	skip_space(e);
@@ -236,13 +239,13 @@ static void take_plain(struct element *e, struct address_item *item)
 /* Reads up to the separator. False when nothing but white space stood there. */
 static bool take_element(struct address_reader *r, struct address_item *item)
 {
-	struct element e = {.r = r, .name = piece_in(r->pool), .run = piece_in(r->pool)};
+	struct element e = {.r = r, .phrase = piece_in(r->pool), .run = piece_in(r->pool)};
 	for (;;) {
 		skip_space(&e);
 		int c = r->p < r->end ? *r->p : ',';
 		if (c == '<') {
 			r->p++;
-			item->name = whole_phrase(&e);
+			item->name = e.phrase.s;
 			take_angle(&e, item);
 			break;
 		}
@@ -250,7 +253,7 @@ static bool take_element(struct address_reader *r, struct address_item *item)
 			r->p++;
 			r->in_group = true;
 			item->kind = ADDRESS_GROUP_START;
-			item->name = whole_phrase(&e);
+			item->name = e.phrase.s;
 			return true;
 		}
 		if (c == '@' || c == ',' || c == ';') {

@@ -76,7 +76,7 @@ static void put_line(struct str *out, const char *s, bool utf8)
 	}
 }
 
-static void put_top(struct str *out, const struct dsn *d)
+static void put_top(struct str *out, const struct dsn *d, bool eight_bit)
 {
 	struct str v = STR_INIT;
 	put_date(out, "Date", d->now_s);
@@ -94,6 +94,8 @@ static void put_top(struct str *out, const struct dsn *d)
 	str_printf(&v, "multipart/report; report-type=delivery-status; boundary=\"%s\"",
 		d->boundary);
 	header_put(out, "Content-Type", str_span(&v));
+	if (eight_bit)
+		put_field(out, "Content-Transfer-Encoding", "8bit");
 	str_puts(out, "\r\n");
 	str_fini(&v);
 }
@@ -209,25 +211,35 @@ static void put_lines(struct str *out, struct span text)
 	}
 }
 
-static void put_returned(struct str *out, const struct dsn *d, bool utf8)
+static bool is_headers_only(const struct dsn *d)
+{
+	return d->headers_only || d->kind != DSN_FAILED || d->message.n > DSN_RETURN_MAX;
+}
+
+static struct span returned_text(const struct dsn *d)
+{
+	struct span text = d->message;
+	if (is_headers_only(d))
+		text.n = num_min(header_length(text), DSN_RETURN_MAX);
+	return text;
+}
+
+static void put_returned(struct str *out, const struct dsn *d, struct span text, bool utf8)
 {
 	static const char *const types[2][2] = {{"message/rfc822", "message/global"},
 		{"text/rfc822-headers", "message/global-headers"}};
-	bool headers = d->headers_only || d->kind != DSN_FAILED || d->message.n > DSN_RETURN_MAX;
-	struct span text = d->message;
-	if (headers)
-		text.n = num_min(header_length(text), DSN_RETURN_MAX);
 	bool eight_bit = !utf8_is_ascii(text);
-	open_part(out, d, types[headers][utf8 && eight_bit], eight_bit);
+	open_part(out, d, types[is_headers_only(d)][utf8 && eight_bit], eight_bit);
 	put_lines(out, text);
 }
 
 void dsn_put(struct str *out, const struct dsn *d)
 {
 	bool utf8 = is_utf8(d);
-	put_top(out, d);
+	struct span returned = returned_text(d);
+	put_top(out, d, utf8 || !utf8_is_ascii(returned));
 	put_text(out, d, utf8);
 	put_status(out, d, utf8);
-	put_returned(out, d, utf8);
+	put_returned(out, d, returned, utf8);
 	str_printf(out, "\r\n--%s--\r\n", d->boundary);
 }

@@ -41,10 +41,12 @@ struct dsn {
 	bool utf8;            /* the message was SMTPUTF8 */
 };
 
-/* Appends the whole report with CRLF lines, ready for the queue. */
+/* Appends the whole report with CRLF lines, ready for the queue. It is 8-bit when the returned text
+ * is, and needs SMTPUTF8 when an address in it isn't ASCII. */
 void dsn_put(struct str *out, const struct dsn *d);
 
-/* xtext: "+2B" for '+'. Parsing is strict: -1 when it is none, out unchanged. */
+/* xtext: "+2B" for '+'. Parsing is strict and takes no control octets: -1 when it is none, out
+ * unchanged. */
 void xtext_put(struct str *out, struct span text);
 int xtext_parse(struct span text, struct str *out);
 

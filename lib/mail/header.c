@@ -52,9 +52,7 @@ bool header_read(struct header_reader *r, struct header_field *field_r)
 	if (!field_r->name.n)
 		value = start;
 	stop = r->p;
-	if (stop > value && stop[-1] == '\n')
-		stop--;
-	if (stop > value && stop[-1] == '\r')
+	if (stop > value && stop[-1] == '\n' && --stop > value && stop[-1] == '\r')
 		stop--;
 	field_r->value = span_make(value, (size_t)(stop - value));
 	return true;

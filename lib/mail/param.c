@@ -235,8 +235,6 @@ void params_parse(struct span rest, struct pool *pool, struct params *params_r)
 	ARRAY(struct param) all = ARRAY_IN(pool);
 	bool continued = false;
 	struct param p;
-	const char *semi = rest.n ? memchr(c.p, ';', rest.n) : NULL;
-	c.p = semi ? semi : c.end;
 	while (all.n < PARAM_MAX && take_param(&c, pool, &p)) {
 		*array_add(&all) = p;
 		continued |= memchr(p.name.p, '*', p.name.n) != NULL;

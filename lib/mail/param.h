@@ -31,7 +31,7 @@ bool param_parse_type(struct span value, struct span *type_r, struct span *subty
 	struct span *rest_r);
 /* The first token of a field ("attachment; ...", "base64"); empty when there is none. */
 struct span param_parse_token(struct span value, struct span *rest_r);
-/* From the first ';' on. The array is the pool's; spans point into the text or the pool. */
+/* What follows the type or token; its first ';' may be missing. The array is the pool's; spans point into the text or the pool. */
 void params_parse(struct span rest, struct pool *pool, struct params *params_r);
 
 /* The raw value of name (case ignored), "name*" not looked at: 1 found, 0 none. */

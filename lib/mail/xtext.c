@@ -35,7 +35,9 @@ int xtext_parse(struct span text, struct str *out)
 			low = hex_digit(text.p[i + 2]);
 		}
 		bool coded = high >= 0 && low >= 0;
-		if (!coded && !is_plain(text.p[i])) {
+		/* Decoded text goes into logs and reports: nothing that ends a line or a string. */
+		bool control = coded && ((high << 4 | low) < ' ' || (high << 4 | low) == 0x7f);
+		if (control || (!coded && !is_plain(text.p[i]))) {
 			str_truncate(out, start);
 			return -1;
 		}

@@ -294,8 +294,11 @@ void engine_stop(struct engine *e, int64_t ms)
 		loop_timer_remove(&e->stop_timer);
 		e->stop_timer = loop_timer_add(ms, on_overdue, e);
 	}
-	if (e->ctx.stopping)
+	e->ctx.closing |= ms >= 0;
+	if (e->ctx.stopping) {
+		fiber_wake_all(&e->stop_cond);
 		return;
+	}
 	e->ctx.stopping = true;
 	if (e->phase == PHASE_SERVING)
 		accept_stop(e);

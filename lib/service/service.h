@@ -73,6 +73,7 @@ struct service_ctx {
 	unsigned worker;                 /* slot: no other living process of this service has it. Below max_workers
 	                                  * except while an older generation ends */
 	bool stopping;                   /* graceful stop has begun: finish, take nothing new */
+	bool closing;                    /* stopping, and connections are cut soon: say good-bye. A reload lets them be */
 };
 
 /* Path of a Unix socket or file in run_dir, from the pool. After chroot such paths do not work: service_connect does. */
@@ -102,7 +103,7 @@ int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **er
 void service_conn_hold(struct service_ctx *svc);
 void service_conn_release(struct service_ctx *svc);
 
-/* Wakes when stopping becomes true, for fibers that wait long. */
+/* Wakes when stopping becomes true, and when closing does, for fibers that wait long. */
 struct fiber_cond *service_stop_cond(struct service_ctx *svc);
 
 /* Metrics: counters in the scoreboard's memory, read by `thurn status`. index < SERVICE_COUNTERS. */

@@ -30,8 +30,13 @@ struct agent_job {
 	uint64_t at, size;         /* where in fd it lies */
 	uint64_t attempt;          /* 1, 2, ... */
 	bool host_down;            /* set by the agent: the destination as a whole can't be reached now; its other mail waits too */
-	const char *reason;        /* bounce: what happened, one line per recipient is in `outcome` of the recipients */
+	const char *reason;        /* bounce: AGENT_REASON_*, what became of each recipient is in its outcome; else "" */
+	int64_t retry_until;       /* when the queue gives up, wall seconds */
 };
+
+#define AGENT_REASON_FAILED    "failed"
+#define AGENT_REASON_DELAYED   "delayed"
+#define AGENT_REASON_DELIVERED "delivered" /* each recipient's fate tells delivered, relayed, expanded */
 
 struct agent {
 	const char *name;          /* what it says to qmgr: "smtp", "local", "bounce" */

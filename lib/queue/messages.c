@@ -1,9 +1,5 @@
 #include "queue/messages.h"
 
-#define F(type, of, field)      {IPC_##type, #field, offsetof(struct of, field), NULL}
-#define LIST(of, field, subtype) {IPC_LIST, #field, offsetof(struct of, field), &subtype}
-#define END                     {IPC_END, NULL, 0, NULL}
-
 enum {
 	TYPE_ANNOUNCE = IPC_RANGE_QUEUE,
 	TYPE_LIST_REQUEST,
@@ -16,60 +12,79 @@ enum {
 	TYPE_SHOW_REPLY,
 };
 
-static const struct ipc_field announce_fields[] = {
-	F(U64, queue_announce, segment), F(U64, queue_announce, offset),
-	F(U64, queue_announce, length), END};
-const struct ipc_msg queue_announce_msg = {
-	TYPE_ANNOUNCE, "queue-announce", sizeof(struct queue_announce), announce_fields};
+#define MSG(name_, type_, text)                                                                    \
+	{                                                                                          \
+		.type = type_, .name = text, .size = sizeof(struct name_), .fields = name_##_fields \
+	}
 
-static const struct ipc_field list_request_fields[] = {
-	F(STR, queue_list_request, match), F(STR, queue_list_request, state),
-	F(U64, queue_list_request, limit), F(STR, queue_list_request, after), END};
-const struct ipc_msg queue_list_request_msg = {TYPE_LIST_REQUEST, "queue-list",
-	sizeof(struct queue_list_request), list_request_fields};
+#define IPC_STRUCT queue_announce
+static const struct ipc_field queue_announce_fields[] = {
+	IPC_ROW(U64, segment), IPC_ROW(U64, offset), IPC_ROW(U64, length), IPC_ROWS_END};
+#undef IPC_STRUCT
+const struct ipc_msg queue_announce_msg = MSG(queue_announce, TYPE_ANNOUNCE, "queue-announce");
 
-static const struct ipc_field recipient_info_fields[] = {
-	F(STR, queue_recipient_info, address), F(STR, queue_recipient_info, state),
-	F(STR, queue_recipient_info, agent), F(STR, queue_recipient_info, status),
-	F(STR, queue_recipient_info, text), F(U64, queue_recipient_info, next_attempt),
-	F(U64, queue_recipient_info, attempts), END};
-static const struct ipc_msg recipient_info_msg = {TYPE_RECIPIENT_INFO, "queue-recipient",
-	sizeof(struct queue_recipient_info), recipient_info_fields};
+#define IPC_STRUCT queue_list_request
+static const struct ipc_field queue_list_request_fields[] = {IPC_ROW(STR, match),
+	IPC_ROW(STR, state), IPC_ROW(U64, limit), IPC_ROW(STR, after), IPC_ROWS_END};
+#undef IPC_STRUCT
+const struct ipc_msg queue_list_request_msg =
+	MSG(queue_list_request, TYPE_LIST_REQUEST, "queue-list");
 
-static const struct ipc_field message_info_fields[] = {
-	F(STR, queue_message_info, trace), F(STR, queue_message_info, sender),
-	F(STR, queue_message_info, state), F(STR, queue_message_info, remote),
-	F(STR, queue_message_info, auth_user), F(U64, queue_message_info, arrival),
-	F(U64, queue_message_info, expires), F(U64, queue_message_info, size),
-	LIST(queue_message_info, recipients, recipient_info_msg), END};
-static const struct ipc_msg message_info_msg = {TYPE_MESSAGE_INFO, "queue-message",
-	sizeof(struct queue_message_info), message_info_fields};
+#define IPC_STRUCT queue_recipient_info
+static const struct ipc_field queue_recipient_info_fields[] = {
+	IPC_ROW(STR, address),
+	IPC_ROW(STR, state),
+	IPC_ROW(STR, agent),
+	IPC_ROW(STR, status),
+	IPC_ROW(STR, text),
+	IPC_ROW(U64, next_attempt),
+	IPC_ROW(U64, attempts),
+	IPC_ROWS_END,
+};
+#undef IPC_STRUCT
+static const struct ipc_msg queue_recipient_info_msg =
+	MSG(queue_recipient_info, TYPE_RECIPIENT_INFO, "queue-recipient");
 
-static const struct ipc_field list_reply_fields[] = {F(U64, queue_list_reply, total),
-	LIST(queue_list_reply, messages, message_info_msg), END};
-const struct ipc_msg queue_list_reply_msg = {
-	TYPE_LIST_REPLY, "queue-list-reply", sizeof(struct queue_list_reply), list_reply_fields};
+/* A message's facts stand by themselves in a list, and inside the reply to show. */
+#define INFO_ROWS(in)                                                                              \
+	IPC_ROW(STR, in trace), IPC_ROW(STR, in sender), IPC_ROW(STR, in state),                   \
+		IPC_ROW(STR, in remote), IPC_ROW(STR, in auth_user), IPC_ROW(U64, in arrival),     \
+		IPC_ROW(U64, in expires), IPC_ROW(U64, in size),                                   \
+		IPC_ROW_LIST(in recipients, &queue_recipient_info_msg)
 
-static const struct ipc_field action_request_fields[] = {F(STR, queue_action_request, action),
-	F(STR, queue_action_request, match), F(BOOL, queue_action_request, all), END};
-const struct ipc_msg queue_action_request_msg = {TYPE_ACTION_REQUEST, "queue-action",
-	sizeof(struct queue_action_request), action_request_fields};
+#define IPC_STRUCT queue_message_info
+static const struct ipc_field queue_message_info_fields[] = {INFO_ROWS(), IPC_ROWS_END};
+#undef IPC_STRUCT
+static const struct ipc_msg queue_message_info_msg =
+	MSG(queue_message_info, TYPE_MESSAGE_INFO, "queue-message");
 
-static const struct ipc_field action_reply_fields[] = {F(U64, queue_action_reply, count), END};
-const struct ipc_msg queue_action_reply_msg = {TYPE_ACTION_REPLY, "queue-action-reply",
-	sizeof(struct queue_action_reply), action_reply_fields};
+#define IPC_STRUCT queue_list_reply
+static const struct ipc_field queue_list_reply_fields[] = {
+	IPC_ROW(U64, total), IPC_ROW_LIST(messages, &queue_message_info_msg), IPC_ROWS_END};
+#undef IPC_STRUCT
+const struct ipc_msg queue_list_reply_msg = MSG(queue_list_reply, TYPE_LIST_REPLY, "queue-list-reply");
 
-static const struct ipc_field show_request_fields[] = {F(STR, queue_show_request, trace), END};
-const struct ipc_msg queue_show_request_msg = {TYPE_SHOW_REQUEST, "queue-show",
-	sizeof(struct queue_show_request), show_request_fields};
+#define IPC_STRUCT queue_action_request
+static const struct ipc_field queue_action_request_fields[] = {
+	IPC_ROW(STR, action), IPC_ROW(STR, match), IPC_ROW(BOOL, all), IPC_ROWS_END};
+#undef IPC_STRUCT
+const struct ipc_msg queue_action_request_msg =
+	MSG(queue_action_request, TYPE_ACTION_REQUEST, "queue-action");
 
-/* The info lies inside the reply, so its fields are named with their own offsets. */
-#define INFO(type, field)                                                                          \
-	{IPC_##type, #field, offsetof(struct queue_show_reply, info.field), NULL}
-static const struct ipc_field show_reply_fields[] = {INFO(STR, trace), INFO(STR, sender),
-	INFO(STR, state), INFO(STR, remote), INFO(STR, auth_user), INFO(U64, arrival),
-	INFO(U64, expires), INFO(U64, size),
-	{IPC_LIST, "recipients", offsetof(struct queue_show_reply, info.recipients), &recipient_info_msg},
-	F(BLOB, queue_show_reply, head), END};
-const struct ipc_msg queue_show_reply_msg = {
-	TYPE_SHOW_REPLY, "queue-show-reply", sizeof(struct queue_show_reply), show_reply_fields};
+#define IPC_STRUCT queue_action_reply
+static const struct ipc_field queue_action_reply_fields[] = {IPC_ROW(U64, count), IPC_ROWS_END};
+#undef IPC_STRUCT
+const struct ipc_msg queue_action_reply_msg =
+	MSG(queue_action_reply, TYPE_ACTION_REPLY, "queue-action-reply");
+
+#define IPC_STRUCT queue_show_request
+static const struct ipc_field queue_show_request_fields[] = {IPC_ROW(STR, trace), IPC_ROWS_END};
+#undef IPC_STRUCT
+const struct ipc_msg queue_show_request_msg =
+	MSG(queue_show_request, TYPE_SHOW_REQUEST, "queue-show");
+
+#define IPC_STRUCT queue_show_reply
+static const struct ipc_field queue_show_reply_fields[] = {
+	INFO_ROWS(info.), IPC_ROW(BLOB, head), IPC_ROWS_END};
+#undef IPC_STRUCT
+const struct ipc_msg queue_show_reply_msg = MSG(queue_show_reply, TYPE_SHOW_REPLY, "queue-show-reply");

@@ -1,0 +1,238 @@
+/* Fibers run in the order they became ready, by thousands, and an overflow is a crash. */
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "os/os.h"
+#include "test.h"
+
+struct trace {
+	struct str text;
+	char next;
+};
+
+static struct trace trace_of;
+
+static void write_twice(void *arg)
+{
+	str_putc(&trace_of.text, *(const char *)arg);
+	fiber_yield();
+	str_putc(&trace_of.text, *(const char *)arg);
+}
+
+static void order_is_first_in_first_out(void **state)
+{
+	(void)state;
+	fiber_start("a", write_twice, "a");
+	fiber_start("b", write_twice, "b");
+	fiber_start("c", write_twice, "c");
+	assert_int_equal(trace_of.text.len, 0);
+	assert_int_equal(fiber_count(), 3);
+	run_fibers();
+	assert_string_equal(str_c(&trace_of.text), "abcabc");
+	str_fini(&trace_of.text);
+}
+
+static void sleep_and_write(void *arg)
+{
+	const char *c = arg;
+	io_sleep((*c - '0') * 20);
+	str_putc(&trace_of.text, *c);
+}
+
+static void sleepers_wake_in_the_order_of_their_clocks(void **state)
+{
+	(void)state;
+	int64_t start = clock_mono_ms();
+	for (const char *p = "31204"; *p; p++)
+		fiber_start("sleeper", sleep_and_write, (void *)p);
+	run_fibers();
+	assert_string_equal(str_c(&trace_of.text), "01234");
+	assert_in_range(clock_mono_ms() - start, 80, 2000);
+	str_fini(&trace_of.text);
+}
+
+static void sum_deep(void *arg)
+{
+	volatile char page[2000];
+	memset((char *)page, 1, sizeof(page));
+	for (int i = 0; i < 3; i++) {
+		io_sleep(i);
+		fiber_yield();
+	}
+	*(unsigned *)arg += (unsigned)page[1999];
+}
+
+static void ten_thousand_live_at_once(void **state)
+{
+	(void)state;
+	unsigned n = 0;
+	for (int i = 0; i < 10000; i++)
+		fiber_start("one of many", sum_deep, &n);
+	assert_int_equal(fiber_count(), 10000);
+	run_fibers();
+	assert_int_equal(n, 10000);
+}
+
+static double keep_adding(double x)
+{
+	double sum = 0;
+	for (int i = 0; i < 100; i++) {
+		sum += x * i;
+		fiber_yield();
+	}
+	return sum;
+}
+
+static void add_floats(void *arg)
+{
+	double *x = arg;
+	*x = keep_adding(*x);
+}
+
+static void registers_survive(void **state)
+{
+	(void)state;
+	double x[4] = {1.5, 2.25, -3, 0.125};
+	for (int i = 0; i < 4; i++)
+		fiber_start("float", add_floats, &x[i]);
+	run_fibers();
+	assert_true(x[0] == 1.5 * 4950 && x[1] == 2.25 * 4950 && x[2] == -3.0 * 4950 &&
+		x[3] == 0.125 * 4950);
+}
+
+static void set_context(void *arg)
+{
+	struct log_context *mine = arg;
+	assert_null(log_context_swap(mine));
+	fiber_yield();
+	io_sleep(1);
+	assert_ptr_equal(log_context_swap(NULL), mine);
+}
+
+static void log_contexts_are_each_fibers_own(void **state)
+{
+	(void)state;
+	struct log_context a = {.session = "a"}, b = {.session = "b"}, outer = {.session = "o"};
+	assert_null(log_context_swap(&outer));
+	fiber_start("a", set_context, &a);
+	fiber_start("b", set_context, &b);
+	run_fibers();
+	assert_ptr_equal(log_context_swap(NULL), &outer);
+}
+
+static void hog(void *arg)
+{
+	int64_t end = clock_mono_ms() + 50;
+	while (clock_mono_ms() < end)
+		fiber_breathe();
+	*(int64_t *)arg = clock_mono_ms();
+}
+
+static void note_time(void *arg)
+{
+	*(int64_t *)arg = clock_mono_ms();
+}
+
+static void breathing_lets_others_run(void **state)
+{
+	(void)state;
+	int64_t hog_end = 0, other = 0;
+	fiber_start("hog", hog, &hog_end);
+	fiber_start("other", note_time, &other);
+	run_fibers();
+	assert_true(other + 20 < hog_end);
+}
+
+/* Far deeper than any stack, not without end. */
+static int overflow(int depth)
+{
+	volatile char block[1024];
+	memset((char *)block, depth, sizeof(block));
+	return depth ? overflow(depth - 1) + block[17] : 0;
+}
+
+static void overflow_fiber(void *arg)
+{
+	*(int *)arg = overflow(1 << 20);
+}
+
+static void an_overflow_is_a_crash(void **state)
+{
+	(void)state;
+	int status, result = 0;
+	pid_t child = fork();
+	if (child == 0) {
+		struct rlimit none = {0, 0};
+		setrlimit(RLIMIT_CORE, &none);
+		signal(SIGSEGV, SIG_DFL);
+		signal(SIGBUS, SIG_DFL);
+		if (freopen("/dev/null", "w", stderr))
+			fiber_start("deep", overflow_fiber, &result);
+		run_fibers();
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static size_t resident_bytes(void)
+{
+	char text[256] = "";
+	unsigned long total, resident;
+	FILE *f = fopen("/proc/self/statm", "r");
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof(text), f));
+	fclose(f);
+	assert_int_equal(sscanf(text, "%lu %lu", &total, &resident), 2);
+	return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void touch_stack_then_wait(void *arg)
+{
+	{
+		volatile char deep[64 * 1024];
+		memset((char *)deep, 1, sizeof(deep));
+		*(unsigned *)arg += (unsigned)deep[1];
+	}
+	io_sleep(3000);
+}
+
+static void waiting_fibers_give_their_stacks_back(void **state)
+{
+	(void)state;
+	enum { FIBERS = 500 };
+	unsigned n = 0;
+	if (os_stack_size() != OS_STACK_SIZE)
+		skip(); /* the sanitizer's own memory hides it */
+	size_t before = resident_bytes();
+	for (int i = 0; i < FIBERS; i++)
+		fiber_start("waits", touch_stack_then_wait, &n);
+	loop_turn(10);
+	loop_turn(0);
+	assert_int_equal(n, FIBERS);
+	assert_true(resident_bytes() - before > (size_t)FIBERS * 64 * 1024);
+	int64_t end = clock_mono_ms() + 1500;
+	while (clock_mono_ms() < end)
+		loop_turn(end - clock_mono_ms());
+	assert_true(resident_bytes() - before < (size_t)FIBERS * 12 * 1024);
+	run_fibers();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(order_is_first_in_first_out),
+		cmocka_unit_test(sleepers_wake_in_the_order_of_their_clocks),
+		cmocka_unit_test(ten_thousand_live_at_once),
+		cmocka_unit_test(registers_survive),
+		cmocka_unit_test(log_contexts_are_each_fibers_own),
+		cmocka_unit_test(breathing_lets_others_run),
+		cmocka_unit_test(an_overflow_is_a_crash),
+		cmocka_unit_test(waiting_fibers_give_their_stacks_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

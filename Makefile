@@ -7,6 +7,11 @@
 #
 # SAN=1 builds with address and undefined-behaviour checking, under build/san.
 
+# As many jobs as processors, unless told otherwise.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 BUILD   ?= build
 PREFIX  ?= /usr
 CC      = gcc
@@ -88,9 +93,8 @@ endef
 
 # Layers, lowest first: a module may use only what stands before it (t/layers holds the table).
 include $(patsubst %,lib/%/module.mk,base os json io conf params mail smtp imap pop3 ipc kv \
-	directory auth queue store route service agent login)
-include $(wildcard master/module.mk master/*/module.mk smtpd/module.mk imapd/module.mk pop3d/module.mk \
-	qmgr/module.mk local/module.mk admin/module.mk)
+	directory auth queue store route submit service agent login)
+include $(wildcard $(foreach p,master smtpd imapd pop3d qmgr local admin,$(p)/module.mk $(p)/*/module.mk))
 include $(sort $(shell find t etc -name module.mk))
 
 $(O)/%.o: %.c

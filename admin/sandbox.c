@@ -94,10 +94,7 @@ static void put_main(struct str *text, const char *programs)
 		"tls_key = etc/key.pem\n"
 		"# Nobody sends to other hosts without a login:\n"
 		"networks =\n"
-		"postmaster = postmaster@" SANDBOX_DOMAIN "\n"
-		"privilege = %s\n"
-		"\n[directoryd]\n"
-		"default_domain = " SANDBOX_DOMAIN "\n",
+				"privilege = %s\n",
 		programs, geteuid() == 0 ? "numeric" : "none");
 }
 

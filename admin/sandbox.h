@@ -5,7 +5,7 @@
 #include "admin/op.h"
 
 #define SANDBOX_DOMAIN       "sandbox.test"
-#define SANDBOX_HOST         "mail.sandbox.test"
+#define SANDBOX_HOST         SANDBOX_DOMAIN
 #define SANDBOX_DEFAULT_PORT 10000
 #define SANDBOX_PORT_MOST    64000 /* of the base: 995 is the highest that is added */
 

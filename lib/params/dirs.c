@@ -57,9 +57,9 @@ int config_make_dirs(struct config *config, const char **err_r)
 	const struct folder folders[] = {
 		{c->run_dir, "", 0755},
 		{c->queue_dir, "queue", 0711}, /* others pass through it to the drop folder */
-		/* sendmail is set-group-id to drop's group: it may add files, and only their owner
-		 * and the folder's may remove them. */
-		{pool_printf(config->pool, "%s/drop", c->queue_dir), "drop", 01730},
+		/* sendmail is set-group-id to drop's group: it adds files; only their owner and the
+		 * folder's may remove them. */
+		{pool_printf(config->pool, "%s/drop", c->queue_dir), "drop", 01770},
 		{c->store_dir, "store", 0700},
 		{c->directory_dir, "dir", 0700},
 	};

@@ -4,6 +4,7 @@
 #include "params/directoryd.h"
 #include "params/imapd.h"
 #include "params/local.h"
+#include "params/master.h"
 #include "params/login.h"
 #include "params/pickup.h"
 #include "params/pop3d.h"
@@ -31,6 +32,7 @@ const struct params_table params_tables[] = {
 		.rows = common_conf_rows,
 		.size = sizeof(struct common_conf),
 		.help = "Where everything is, and what holds for all programs."},
+	TABLE(master, "Starts the services, watches over them, binds their sockets."),
 	TABLE(smtpd, "Receives mail: SMTP, submission and LMTP."),
 	TABLE(qmgr, "Owns the queue: schedules deliveries, retries and expiry."),
 	TABLE(smtp, "Delivers to other hosts by SMTP or LMTP."),

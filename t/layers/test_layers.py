@@ -15,7 +15,7 @@ LAYERS = [
     ["ipc", "kv"],
     ["directory", "queue", "store", "route"],
     ["smtp", "imap", "pop3"],
-    ["auth"],
+    ["auth", "submit"],
     ["service", "agent", "login"],
 ]
 ORDER = [m for row in LAYERS for m in row]

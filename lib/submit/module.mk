@@ -1,0 +1,1 @@
+$(eval $(call library,submit,base io mail smtp,))

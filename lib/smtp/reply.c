@@ -1,7 +1,6 @@
 #include "smtp/reply.h"
 
 #include "base/num.h"
-#include "smtp/extension.h"
 
 static void put_text(struct str *out, struct span line)
 {

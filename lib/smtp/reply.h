@@ -6,6 +6,7 @@
 
 #include "base/pool.h"
 #include "base/str.h"
+#include "smtp/extension.h"
 
 /* Octets of text on one line that is written (RFC 5321 4.5.3.1.5: 512 with everything). */
 #define SMTP_REPLY_TEXT_MAX 490

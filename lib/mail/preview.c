@@ -170,6 +170,16 @@ static const struct mime_part *find_text(const struct mime *m, const char *subty
 	return NULL;
 }
 
+/* The cut may have gone through a character of UTF-8: takes the last one off. */
+static struct span without_last(struct span s)
+{
+	for (int back = 0; back < 3 && s.n && (s.p[s.n - 1] & 0xc0) == 0x80; back++)
+		s.n--;
+	if (s.n && (s.p[s.n - 1] & 0x80))
+		s.n--;
+	return s;
+}
+
 static void put_part(
 	struct sink *s, const struct mime *m, const struct mime_part *part, size_t max, bool html)
 {
@@ -182,10 +192,9 @@ static void put_part(
 	transfer_put(&t, &bytes, body);
 	if (!cut)
 		transfer_end(&t, &bytes);
-	/* The cut may go through a character. */
 	struct span whole = str_span(&bytes);
-	for (int back = 0; cut && back < 3 && whole.n && (whole.p[whole.n - 1] & 0x80); back++)
-		whole.n--;
+	if (cut)
+		whole = without_last(whole);
 	charset_put_utf8(&text, mime_part_charset(part), whole);
 	if (html)
 		put_html(s, str_span(&text));

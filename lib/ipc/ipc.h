@@ -183,6 +183,10 @@ struct ipc_handler {
  * run, then calls gone(conn) (may be NULL); calls that nobody has answered by then are forgotten, and conn is freed. */
 void ipc_serve(int fd, const struct ipc_handler *handlers, size_t n, void *arg,
 	void (*gone)(struct ipc_server_conn *conn));
+/* The same in two steps, for who sends notices before the first message has come: run frees conn. */
+struct ipc_server_conn *ipc_server_new(int fd, const struct ipc_handler *handlers, size_t n, void *arg,
+	void (*gone)(struct ipc_server_conn *conn));
+void ipc_server_run(struct ipc_server_conn *conn);
 void *ipc_conn_arg(struct ipc_server_conn *conn);   /* the arg of ipc_serve */
 void ipc_conn_set_data(struct ipc_server_conn *conn, void *data); /* per connection */
 void *ipc_conn_data(struct ipc_server_conn *conn);

@@ -15,6 +15,7 @@ struct ipc_server_conn {
 	const struct ipc_handler *handlers;
 	size_t n;
 	void *arg, *data;
+	void (*gone)(struct ipc_server_conn *conn);
 	struct list calls;  /* not yet finished */
 	unsigned running;   /* handlers in fibers */
 	struct fiber_cond slot;
@@ -259,8 +260,8 @@ static void serve_frames(struct ipc_server_conn *conn)
 		fiber_wait(&conn->slot, IO_FOREVER);
 }
 
-void ipc_serve(int fd, const struct ipc_handler *handlers, size_t n, void *arg,
-	void (*gone)(struct ipc_server_conn *conn))
+struct ipc_server_conn *ipc_server_new(int fd, const struct ipc_handler *handlers, size_t n,
+	void *arg, void (*gone)(struct ipc_server_conn *conn))
 {
 	struct ipc_server_conn *conn = mem_new(struct ipc_server_conn);
 
@@ -268,13 +269,19 @@ void ipc_serve(int fd, const struct ipc_handler *handlers, size_t n, void *arg,
 	conn->handlers = handlers;
 	conn->n = n;
 	conn->arg = arg;
+	conn->gone = gone;
 	list_init(&conn->calls);
 	list_add_tail(serving_list(), &conn->link);
 	if (serving.draining)
 		ipc_stop_input(conn->ipc);
+	return conn;
+}
+
+void ipc_server_run(struct ipc_server_conn *conn)
+{
 	serve_frames(conn);
-	if (gone)
-		gone(conn);
+	if (conn->gone)
+		conn->gone(conn);
 	list_each(l, &conn->calls)
 	{
 		request_free(list_entry(l, struct request, link));
@@ -285,4 +292,10 @@ void ipc_serve(int fd, const struct ipc_handler *handlers, size_t n, void *arg,
 	ipc_close(&conn->ipc);
 	pool_free(&conn->spare);
 	mem_free(&conn);
+}
+
+void ipc_serve(int fd, const struct ipc_handler *handlers, size_t n, void *arg,
+	void (*gone)(struct ipc_server_conn *conn))
+{
+	ipc_server_run(ipc_server_new(fd, handlers, n, arg, gone));
 }

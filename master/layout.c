@@ -1,0 +1,105 @@
+/*
+ * The folders of an instance: who owns them and who may enter. Started by an ordinary user they all are
+ * that user's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "master/master.h"
+
+enum base { QUEUE, STORE, RUN, DIRECTORY };
+
+struct folder {
+	enum base base;
+	const char *name; /* below base; "": itself */
+	const char *user; /* "": root */
+	mode_t mode;
+};
+
+static const struct folder folders[] = {
+	/* base     name        user     mode */
+	{RUN,       "",         "",      0755},
+	{RUN,       "empty",    "",      0555}, /* for chroot of the login programs */
+	{QUEUE,     "",         "",      0755},
+	{QUEUE,     "segments", "queue", 0700},
+	{QUEUE,     "db",       "queue", 0700},
+	{QUEUE,     "drop",     "drop",  01730}, /* sendmail's group writes, and can't list */
+	{STORE,     "",         "store", 0700},
+	{DIRECTORY, "",         "dir",   0700},
+};
+
+static const char *base_path(const struct common_conf *common, enum base base)
+{
+	const char *const paths[] = {
+		[QUEUE] = common->queue_dir,
+		[STORE] = common->store_dir,
+		[RUN] = common->run_dir,
+		[DIRECTORY] = common->directory_dir,
+	};
+
+	return paths[base];
+}
+
+/* The way there: missing folders become root's. */
+static void make_parents(struct pool *pool, const char *path)
+{
+	char *copy = pool_strdup(pool, path);
+
+	for (char *p = strchr(copy + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		mkdir(copy, 0755);
+		*p = '/';
+	}
+}
+
+/* By descriptor, so that nothing is followed between the look and the change. */
+static int set_owner(int fd, uid_t uid, gid_t gid, mode_t mode)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (geteuid() == 0 && (st.st_uid != uid || st.st_gid != gid) && fchown(fd, uid, gid) < 0)
+		return -1;
+	return (st.st_mode & 07777) == mode ? 0 : fchmod(fd, mode);
+}
+
+static int make_folder(struct pool *pool, const char *path, uid_t uid, gid_t gid, mode_t mode)
+{
+	int fd, rc;
+
+	make_parents(pool, path);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -1;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	rc = set_owner(fd, uid, gid, mode);
+	close(fd);
+	return rc;
+}
+
+int layout_create(struct config *config, const char **err_r)
+{
+	for (size_t i = 0; i < COUNT_OF(folders); i++) {
+		const struct folder *f = &folders[i];
+		const char *base = base_path(&config->common, f->base);
+		const char *path = f->name[0] ? pool_printf(config->pool, "%s/%s", base, f->name) : base;
+		uid_t uid;
+		gid_t gid;
+
+		if (config_user(config, f->user, &uid, &gid, err_r) < 0)
+			return -1;
+		if (make_folder(config->pool, path, uid, gid, f->mode) < 0) {
+			*err_r = pool_printf(config->pool, "The folder %s can't be made: %s.", path,
+				strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}

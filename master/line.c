@@ -1,0 +1,243 @@
+/* The line to a worker: what it tells and asks. A worker may be hijacked: it gets what its service is configured to
+ * get, with its own rights. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/master.h"
+#include "service/control.h"
+#include "service/shared.h"
+
+#define CONNECT_MS   5000 /* while the other's backlog is full */
+#define CONNECT_STEP 20
+
+/* Outlives the child when the process ends first, and the connection when that ends first. */
+struct line {
+	struct child *child; /* NULL: ended */
+	struct ipc_server_conn *conn;
+	int fd;
+};
+
+static struct child *child_of(struct ipc_server_conn *conn)
+{
+	struct line *line = ipc_conn_arg(conn);
+
+	return line->child;
+}
+
+static void on_ready(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	struct child *c = child_of(conn);
+	struct control_ready *ready = body;
+	(void)rq;
+
+	if (!c)
+		return;
+	c->service->kind = ready->single ? KIND_SINGLE : KIND_MANY;
+	child_event(c, EV_READY);
+}
+
+static void on_progress(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	struct child *c = child_of(conn);
+	(void)rq;
+	(void)body;
+
+	if (c)
+		child_progress(c);
+}
+
+static void on_full(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	struct child *c = child_of(conn);
+	(void)rq;
+	(void)body;
+
+	if (c && c->state == CH_READY)
+		supply_grow(c->service);
+}
+
+static const struct planned *plan_find(const struct plan *plan, const char *user)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		if (strcmp(plan->services[i].conf.user, user) == 0)
+			return &plan->services[i];
+	return NULL;
+}
+
+/* Segments belong to the queue's owner, whoever writes them. */
+static int new_segment(struct master *m, uint64_t *id_r, const char **err_r)
+{
+	const struct common_conf *common = &m->plan->config->common;
+	const struct planned *queue = plan_find(m->plan, "queue");
+	uid_t uid = queue ? queue->uid : geteuid();
+	gid_t gid = queue ? queue->gid : getegid();
+
+	if (!m->segments && segment_source_open(common->queue_dir, &m->segments, err_r) < 0)
+		return -1;
+	return segment_source_new(m->segments, uid, gid, id_r, err_r);
+}
+
+static void on_segment(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	struct child *c = child_of(conn);
+	struct control_segment reply;
+	const char *err;
+	int fd;
+	(void)body;
+
+	if (!c || !c->service->planned || !c->service->planned->conf.segments) {
+		ipc_refuse(conn, rq, "This service gets no segments: segments is no.");
+		return;
+	}
+	fd = new_segment(c->service->master, &reply.id, &err);
+	if (fd < 0) {
+		ipc_refuse(conn, rq, err);
+		return;
+	}
+	ipc_reply_fds(conn, rq, &reply, &fd, 1);
+	close(fd);
+}
+
+/* --- connecting for who can't reach the path --- */
+
+static bool is_served(const struct master *m, const char *address)
+{
+	list_each(e, &m->listening)
+	{
+		if (strcmp(list_entry(e, struct listening, link)->address, address) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* As the worker: the socket's mode is checked against its uid, and the other side sees that uid as its peer. Does not
+ * wait, for the change of rights must not outlast this call. */
+static int connect_as(uid_t uid, gid_t gid, const char *path)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	bool change = geteuid() == 0 && uid != 0;
+	int fd, rc, cause;
+
+	if (strlen(path) >= sizeof(to.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(to.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	if (change && (setegid(gid) < 0 || seteuid(uid) < 0))
+		log_fatal("The rights of user %u can't be taken: %m.", (unsigned)uid);
+	rc = connect(fd, (struct sockaddr *)&to, sizeof(to));
+	cause = errno;
+	if (change && (seteuid(0) < 0 || setegid(0) < 0))
+		log_fatal("The rights of root can't be taken back: %m.");
+	if (rc == 0)
+		return fd;
+	close(fd);
+	errno = cause;
+	return -1;
+}
+
+static void answer_connect(struct ipc_server_conn *conn, struct ipc_request *rq,
+	const struct planned *p, const char *path)
+{
+	uid_t uid = p->uid;
+	gid_t gid = p->gid;
+	int64_t deadline = io_deadline(CONNECT_MS);
+	struct control_none none = {0};
+	int fd;
+
+	while ((fd = connect_as(uid, gid, path)) < 0 && errno == EAGAIN &&
+		clock_mono_ms() < deadline)
+		io_sleep(CONNECT_STEP);
+	if (fd < 0) {
+		ipc_refuse(conn, rq,
+			pool_printf(rq->pool, "There is no connection to %s: %s.", path,
+				strerror(errno)));
+		return;
+	}
+	ipc_reply_fds(conn, rq, &none, &fd, 1);
+	close(fd);
+}
+
+static void on_connect(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	struct child *c = child_of(conn);
+	struct control_connect *ask = body;
+	const char *address, *err = "This service is no longer configured.";
+
+	if (!c || !c->service->planned ||
+		service_listen_address(rq->pool, &c->service->master->plan->config->common,
+			span_of(pool_printf(rq->pool, "unix:%s", ask->name)), &address, &err) < 0) {
+		ipc_refuse(conn, rq, err);
+		return;
+	}
+	if (!is_served(c->service->master, address)) {
+		ipc_refuse(conn, rq,
+			pool_printf(rq->pool, "No service listens on unix:%s.", ask->name));
+		return;
+	}
+	answer_connect(conn, rq, c->service->planned, address + strlen("unix:"));
+}
+
+static const struct ipc_handler handlers[] = {
+	/* message                reply                      function     inline */
+	{&control_ready_msg,    NULL,                        on_ready,    true},
+	{&control_progress_msg, NULL,                        on_progress, true},
+	{&control_full_msg,     NULL,                        on_full,     true},
+	{&control_segment_msg,  &control_segment_reply_msg,  on_segment,  true},
+	{&control_connect_msg,  &control_done_msg,           on_connect,  false},
+};
+
+/* --- its life --- */
+
+static void on_gone(struct ipc_server_conn *conn)
+{
+	struct line *line = ipc_conn_arg(conn);
+
+	if (line->child)
+		line->child->line = NULL;
+}
+
+static void line_fiber(void *arg)
+{
+	struct line *line = arg;
+
+	ipc_server_run(line->conn);
+	mem_free(&line);
+}
+
+struct ipc_server_conn *line_open(struct child *c, int fd)
+{
+	struct line *line = mem_new(struct line);
+
+	line->child = c;
+	line->fd = fd;
+	line->conn = ipc_server_new(fd, handlers, COUNT_OF(handlers), line, on_gone);
+	fiber_start("worker line", line_fiber, line);
+	return line->conn;
+}
+
+void line_forget(struct child *c)
+{
+	struct line *line = c->line ? ipc_conn_arg(c->line) : NULL;
+
+	if (!line)
+		return;
+	line->child = NULL;
+	c->line = NULL;
+	shutdown(line->fd, SHUT_RDWR);
+}
+
+int line_fd_of(struct child *c)
+{
+	struct line *line = c->line ? ipc_conn_arg(c->line) : NULL;
+
+	return line ? line->fd : -1;
+}

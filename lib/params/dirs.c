@@ -57,6 +57,8 @@ int config_make_dirs(struct config *config, const char **err_r)
 	const struct folder folders[] = {
 		{c->run_dir, "", 0755},
 		{c->queue_dir, "queue", 0711}, /* others pass through it to the drop folder */
+		{pool_printf(config->pool, "%s/segments", c->queue_dir), "queue", 0700},
+		{pool_printf(config->pool, "%s/db", c->queue_dir), "queue", 0700},
 		/* sendmail is set-group-id to drop's group: it adds files; only their owner and the
 		 * folder's may remove them. */
 		{pool_printf(config->pool, "%s/drop", c->queue_dir), "drop", 01770},

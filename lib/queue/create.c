@@ -16,13 +16,13 @@
 
 void segment_name(uint64_t id, char name_r[SEGMENT_NAME_LEN + 1])
 {
-	snprintf(name_r, SEGMENT_NAME_LEN + 1, "%016llx", (unsigned long long)id);
+	snprintf(name_r, SEGMENT_NAME_LEN + 1, "%016llx.seg", (unsigned long long)id);
 }
 
 bool segment_name_parse(const char *name, uint64_t *id_r)
 {
 	char again[SEGMENT_NAME_LEN + 1];
-	if (strlen(name) != SEGMENT_NAME_LEN || !num_parse_hex(span_of(name), id_r))
+	if (strlen(name) != SEGMENT_NAME_LEN || !num_parse_hex(span_make(name, 16), id_r))
 		return false;
 	segment_name(*id_r, again);
 	return strcmp(name, again) == 0;
@@ -33,7 +33,7 @@ static uint64_t make_id(void)
 {
 	uint32_t random;
 	os_random(&random, sizeof(random));
-	return (uint64_t)clock_wall_s() << 32 | random;
+	return (uint64_t)clock_wall_s() << 32 | random; /* master counts from 1: these lie above */
 }
 
 /* A name that nobody gave a segment yet, if its maker is dead (the lock can be had). */

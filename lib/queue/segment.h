@@ -34,8 +34,9 @@
  * medium. A sync that failed leaves the writer dead: nothing more is appended, the records under way are
  * turned into SKIP as far as that works, and their senders get 4xx (rule 8). The stamp is one aligned
  * word, not covered by a checksum: it is there or it isn't; lost by a power cut it means a repeated
- * delivery. A segment becomes visible under its name only when its lock is held (segment_create), so nobody can take a
- * fresh one for an abandoned one.
+ * delivery. Fresh and abandoned are told apart so: qmgr removes a segment only while it holds the lock itself; a
+ * writer locks before it writes its header, gives up a segment whose lock it can't have or whose name
+ * is gone by then, and one without header is left alone until it is old.
  */
 #ifndef QUEUE_SEGMENT_H
 #define QUEUE_SEGMENT_H
@@ -46,7 +47,7 @@
 #include "mail/trace.h"
 
 #define SEGMENT_FOLDER   "segments" /* in queue_dir */
-#define SEGMENT_NAME_LEN 16         /* the id in hexadecimal */
+#define SEGMENT_NAME_LEN 20         /* the id as 16 hexadecimal digits, ".seg" */
 #define SEGMENT_START    1024       /* the first record's place */
 #define SEGMENT_ALIGN    64
 #define SEGMENT_RECORD   64 /* octets of a record before its payload */
@@ -56,9 +57,9 @@
 void segment_name(uint64_t id, char name_r[SEGMENT_NAME_LEN + 1]);
 bool segment_name_parse(const char *name, uint64_t *id_r);
 
-/* Makes a new segment in the folder: locked, then named, the folder synced. Returns its descriptor, which is to be
- * handed to the writer (who has the lock as long as any copy of this descriptor is open: the giver closes its own); -1
- * with *err_r (static). Ids are never reused. Removes what an interrupted call left. */
+/* Makes a new segment in the folder: locked, then named, the folder synced (qmgr's own and tests'; the others come from
+ * master). Returns its descriptor for segment_writer_open; -1 with *err_r (static). Ids are never reused. Removes what an
+ * interrupted call left. */
 int segment_create(int dirfd, mode_t mode, uint64_t *id_r, const char **err_r);
 
 /* --- writing --- */

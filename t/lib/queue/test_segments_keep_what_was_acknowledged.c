@@ -228,12 +228,12 @@ static void the_lock_tells_whether_the_owner_lives(void **state)
 static void leftovers_of_creation_are_removed(void **state)
 {
 	struct spool_fixture *f = *state;
-	int fd = openat(f->dirfd, "new.0000000000000001", O_CREAT | O_RDWR, 0600);
+	int fd = openat(f->dirfd, "new.0000000000000001.seg", O_CREAT | O_RDWR, 0600);
 	assert_true(fd >= 0);
 	close(fd);
 	segment_writer_close(&f->writer);
 	spool_new_segment(f);
-	assert_int_equal(faccessat(f->dirfd, "new.0000000000000001", F_OK, 0), -1);
+	assert_int_equal(faccessat(f->dirfd, "new.0000000000000001.seg", F_OK, 0), -1);
 }
 
 static void names_of_segments(void **state)
@@ -242,9 +242,11 @@ static void names_of_segments(void **state)
 		const char *name;
 		bool ok;
 		uint64_t id;
-	} rows[] = {{"0000000000000001", true, 1}, {"00000000deadbeef", true, 0xdeadbeef},
-		{"00000000DEADBEEF", false, 0}, {"1", false, 0}, {"00000000000000001", false, 0},
-		{"new.000000000001", false, 0}, {"ffffffffffffffff", true, UINT64_MAX}};
+	} rows[] = {{"0000000000000001.seg", true, 1},
+		{"00000000deadbeef.seg", true, 0xdeadbeef}, {"00000000DEADBEEF.seg", false, 0},
+		{"1.seg", false, 0}, {"00000000000000001.seg", false, 0},
+		{"0000000000000001.sex", false, 0}, {"new.000000000001.seg", false, 0},
+		{"ffffffffffffffff.seg", true, UINT64_MAX}};
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		uint64_t id;

@@ -29,6 +29,7 @@ struct common_conf {
 	const char *tls_cert, *tls_key, *tls_ca;
 	const char *networks;      /* listed networks: may relay */
 	const char *postmaster;    /* where mail for postmaster goes */
+	const char *aliases;       /* file that newaliases loads */
 	const char *dns_servers;   /* empty: resolv.conf */
 	const char *user_prefix;   /* "thurn-": program users; see privilege */
 	const char *privilege;     /* separate | numeric | none: system users, unregistered uids, or as started */

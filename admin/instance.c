@@ -11,11 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "admin/ask.h"
 #include "admin/process.h"
 #include "base/clock.h"
 #include "io/fiber.h"
 #include "io/io.h"
 #include "io/loop.h"
+#include "service/control.h"
 
 #define NOTICE_MAX     1024
 #define LAST_WORDS_MAX 4096
@@ -105,6 +107,36 @@ static int await_ready(struct op_call *call, int notify, pid_t pid, const char *
 	return op_fail(call, "The server did not get ready in time.");
 }
 
+/* The first service that does not answer, and why. */
+static int name_the_missing(struct op_call *call, const struct control_status *status)
+{
+	const struct control_status_service *v = status->services.v;
+	for (size_t i = 0; i < status->services.n; i++)
+		if (!v[i].ready)
+			return op_fail(call, "The service %s does not get ready%s%s", v[i].name,
+				v[i].trouble[0] ? ": " : ".", v[i].trouble);
+	return op_fail(call, "The server does not get ready.");
+}
+
+/* Master also says READY=1 when it gave up waiting for a service; the others serve then. */
+static int await_services(struct op_call *call, struct config *config)
+{
+	int64_t end = io_deadline(INSTANCE_LATE_MS);
+	struct control_none none = {0};
+	struct control_status status;
+	struct config *own = call->config;
+	int rc;
+	call->config = config;
+	do {
+		rc = ask(call, INSTANCE_SOCKET, &control_status_msg, &none, &control_status_reply_msg,
+			&status);
+		if (rc == 0 && !status.ready)
+			io_sleep(100);
+	} while (rc == 0 && !status.ready && clock_mono_ms() < end);
+	call->config = own;
+	return rc < 0 || status.ready ? rc : name_the_missing(call, &status);
+}
+
 int instance_start(struct op_call *call, struct config *config, const char *log_path)
 {
 	const char *program = pool_printf(call->pool, "%s/master", config->common.program_dir);
@@ -123,7 +155,7 @@ int instance_start(struct op_call *call, struct config *config, const char *log_
 	}
 	if (notify >= 0)
 		io_close(&notify);
-	return rc;
+	return rc < 0 ? rc : await_services(call, config);
 }
 
 int instance_stop(struct op_call *call, struct config *config, bool kill_now)

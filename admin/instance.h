@@ -5,7 +5,9 @@
 #include "admin/op.h"
 
 #define INSTANCE_START_MS 60000
+#define INSTANCE_LATE_MS  10000 /* for services that were not ready when master said that it is */
 #define INSTANCE_STOP_MS  60000
+#define INSTANCE_SOCKET   "master" /* in run_dir */
 
 bool instance_is_running(struct config *config);
 

@@ -31,10 +31,12 @@ static int sandbox_start(struct op_call *call)
 	if (sandbox_prepare(call, dir, base, op_many(call, "set"), &call->config) < 0)
 		return -1;
 	const char *log = pool_printf(call->pool, "%s/log/thurn.log", call->config->common.root);
-	if (instance_start(call, call->config, log) < 0)
+	if (instance_start(call, call->config, log) < 0 || add_domain(call) < 0) {
+		const char *why = call->err;
+		instance_stop(call, call->config, false);
+		call->err = why;
 		return -1;
-	if (add_domain(call) < 0)
-		return -1;
+	}
 	call->result = js_object(call->pool);
 	return sandbox_ports(call, call->config, call->result);
 }

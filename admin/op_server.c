@@ -3,8 +3,6 @@
 #include "admin/instance.h"
 #include "service/control.h"
 
-#define MASTER_SOCKET "master"
-
 static int server_start(struct op_call *call)
 {
 	if (instance_is_running(call->config))
@@ -24,7 +22,7 @@ static int server_reload(struct op_call *call)
 	struct control_none none = {0}, done;
 	if (config_check(call->config, &call->err) < 0)
 		return -1;
-	return ask(call, MASTER_SOCKET, &control_reload_call_msg, &none, &control_done_msg, &done);
+	return ask(call, INSTANCE_SOCKET, &control_reload_call_msg, &none, &control_done_msg, &done);
 }
 
 static void put_service(struct js *list, const struct control_status_service *s)
@@ -53,7 +51,7 @@ static int server_status(struct op_call *call)
 {
 	struct control_none none = {0};
 	struct control_status status;
-	if (ask(call, MASTER_SOCKET, &control_status_msg, &none, &control_status_reply_msg, &status) <
+	if (ask(call, INSTANCE_SOCKET, &control_status_msg, &none, &control_status_reply_msg, &status) <
 		0)
 		return -1;
 	call->result = js_object(call->pool);

@@ -191,8 +191,7 @@ static int load_files(struct op_call *call, const char *etc, uint64_t base, stru
 static int make_folders(struct op_call *call, const char *dir)
 {
 	for (size_t i = 0; i < COUNT_OF(folders); i++)
-		if (strcmp(folders[i], "queue") != 0 && strcmp(folders[i], "store") != 0 &&
-			make_folder(call, pool_printf(call->pool, "%s/%s", dir, folders[i]), 0755) < 0)
+		if (make_folder(call, pool_printf(call->pool, "%s/%s", dir, folders[i]), 0755) < 0)
 			return -1;
 	return 0;
 }
@@ -219,7 +218,7 @@ int sandbox_prepare(struct op_call *call, const char *dir, uint64_t base_port,
 	if (geteuid() == 0 && strcmp(common->privilege, "none") != 0 &&
 		check_searchable(call, path) < 0)
 		return -1;
-	if (config_check(*config_r, &call->err) < 0 || config_make_dirs(*config_r, &call->err) < 0)
+	if (config_check(*config_r, &call->err) < 0)
 		return -1;
 	return common->tls_cert[0] ? cert_make(call->pool, common->hostname, common->tls_cert,
 					     common->tls_key, &call->err)

@@ -106,7 +106,7 @@ class Instance:
     def start(self, **settings):
         """Starts it, with what settings change; returns the ports."""
         argv = ["sandbox", "start", self.dir, "--base-port", self.port_base.base]
-        for name, value in {**self.settings, **settings}.items():
+        for name, value in {**missing_programs(), **self.settings, **settings}.items():
             argv += ["--set", "%s=%s" % (name, value)]
         self.ports = json.loads(run("thurn", *argv, timeout=70 * SLOW).stdout)
         return self.ports
@@ -255,6 +255,14 @@ class Instance:
         """The messages, once there are at least count."""
         return wait_for(lambda: (lambda m: m if len(m) >= count else None)(self.messages(user, mailbox)),
                         timeout, "%d messages for %s" % (count, user))
+
+
+def missing_programs():
+    """Settings that turn off services whose program has not been built."""
+    text = (ROOT / "etc/services.conf").read_text()
+    return {"%s:enabled" % name: "no"
+            for name, body in re.findall(r"^\[(.+)\]\n((?:[^\[].*\n)*)", text, re.M)
+            if not (BIN / (re.findall(r"^program = (.*)", body, re.M) or [name])[0]).exists()}
 
 
 def address(user):

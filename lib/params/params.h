@@ -91,9 +91,6 @@ extern const struct params_user params_users[];
 int config_user(struct config *config, const char *user, uid_t *uid_r, gid_t *gid_r,
 	const char **err_r);
 
-/* Makes run_dir, queue_dir, queue_dir/drop, store_dir and directory_dir where they are missing, each for its user. */
-int config_make_dirs(struct config *config, const char **err_r);
-
 /* The services that a new installation has: what etc/services.conf is generated from. */
 struct params_service {
 	const char *name;

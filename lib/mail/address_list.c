@@ -271,7 +271,8 @@ static bool take_element(struct address_reader *r, struct address_item *item)
 
 void address_reader_init(struct address_reader *r, struct span text, struct pool *pool)
 {
-	*r = (struct address_reader){.p = text.p, .end = text.p + text.n, .pool = pool};
+	const char *p = text.n ? text.p : "";
+	*r = (struct address_reader){.p = p, .end = p + text.n, .pool = pool};
 }
 
 bool address_read(struct address_reader *r, struct address_item *item_r)

@@ -22,13 +22,23 @@ struct decoder {
 	struct span cs_name;
 };
 
+/* The first place of the two octets at or after from; s.n when there is none. */
+static size_t find_pair(struct span s, size_t from, const char *pair)
+{
+	while (from + 1 < s.n) {
+		from = span_index(s, from, pair[0]);
+		if (from + 1 < s.n && s.p[from + 1] == pair[1])
+			return from;
+		from++;
+	}
+	return s.n;
+}
+
 /* The first "?=" at or after from. Remembered, so that many words that never end cost one search. */
 static size_t find_end(struct decoder *d, size_t from)
 {
-	if (d->next_end >= from && d->next_end != 0)
-		return d->next_end;
-	const char *p = from < d->in.n ? memmem(d->in.p + from, d->in.n - from, "?=", 2) : NULL;
-	d->next_end = p ? (size_t)(p - d->in.p) : d->in.n;
+	if (d->next_end < from || d->next_end == 0)
+		d->next_end = find_pair(d->in, from, "?=");
 	return d->next_end;
 }
 
@@ -44,7 +54,7 @@ static bool take_word(struct decoder *d, size_t at, struct word *word_r)
 	struct span charset = span_make(p, (size_t)(q - p));
 	size_t text = (size_t)(q + 3 - d->in.p), stop = find_end(d, text);
 	if ((how != 'q' && how != 'b') || stop >= d->in.n ||
-		memmem(d->in.p + text, stop - text, "=?", 2))
+		find_pair(span_make(d->in.p, stop), text, "=?") < stop)
 		return false;
 	charset.n = span_index(charset, 0, '*'); /* the language of RFC 2231 5 */
 	word_r->charset = charset;
@@ -131,12 +141,10 @@ void encoded_put_decoded(struct str *out, struct span value)
 	struct decoder d = {.out = out, .in = span_trim(value)};
 	size_t from = 0, at = 0;
 	bool after_word = false;
-	while (at < d.in.n) {
-		const char *p = memmem(d.in.p + at, d.in.n - at, "=?", 2);
+	if (!value.n)
+		return;
+	while ((at = find_pair(d.in, at, "=?")) < d.in.n) {
 		struct word w;
-		if (!p)
-			break;
-		at = (size_t)(p - d.in.p);
 		if (!take_word(&d, at, &w)) {
 			at += 2;
 			continue;
@@ -218,7 +226,7 @@ static bool needs_encoding(struct span word)
 	for (size_t i = 0; i < word.n; i++)
 		if ((unsigned char)word.p[i] >= 0x7f || (unsigned char)word.p[i] < ' ')
 			return true;
-	return word.n > 400 || (word.n && memmem(word.p, word.n, "=?", 2));
+	return word.n > 400 || (find_pair(word, 0, "=?") < word.n);
 }
 
 /* From the first word that needs it to the last, so that the spaces between survive. */

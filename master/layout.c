@@ -28,7 +28,7 @@ static const struct folder folders[] = {
 	{QUEUE,     "",         "",      0755},
 	{QUEUE,     "segments", "queue", 0700},
 	{QUEUE,     "db",       "queue", 0700},
-	{QUEUE,     "drop",     "drop",  01730}, /* sendmail's group writes, and can't list */
+	{QUEUE,     "drop",     "drop",  01770}, /* sendmail's group adds files, and syncs the folder */
 	{STORE,     "",         "store", 0700},
 	{DIRECTORY, "",         "dir",   0700},
 };

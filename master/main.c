@@ -216,11 +216,11 @@ static void clean_process(void)
 			(void)!open("/dev/null", O_RDWR);
 }
 
-static void start(struct master *m, struct plan *plan, bool adopted)
+/* All that can fail comes before the first process: the terminal still hears of it. */
+static void prepare(struct master *m, struct plan *plan)
 {
 	const char *err;
 
-	m->plan = plan;
 	if (layout_create(plan->config, &err) < 0)
 		die(err);
 	lock_pid_file(m);
@@ -230,7 +230,11 @@ static void start(struct master *m, struct plan *plan, bool adopted)
 	if (operator_open(m, &err) < 0)
 		die(err);
 	set_signals(m);
-	m->plan = NULL;
+}
+
+static void start(struct master *m, struct plan *plan, bool adopted)
+{
+	m->plan = NULL; /* there is no older one to end */
 	master_carry_out(m, plan, adopted);
 	m->ready_timer = loop_timer_add(ANNOUNCE_MS, on_ready_timer, m);
 	start_watchdog(m);
@@ -273,9 +277,10 @@ int main(int argc, char **argv)
 	m = master_new(plan);
 	m->plan = plan;
 	adopted = upgrade_adopt(m);
-	start(m, plan, adopted);
+	prepare(m, plan);
 	if (a.background)
 		leave_terminal(ready_fd, strcmp(plan->config->common.log, "stderr") == 0);
+	start(m, plan, adopted);
 	loop_run();
 	operator_close(m);
 	log_info("stopped");

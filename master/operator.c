@@ -179,7 +179,7 @@ int operator_open(struct master *m, const char **err_r)
 
 	if (net_parse(pool_printf(pool, "unix:%s", path), &addr, err_r) < 0)
 		return -1;
-	m->operator_fd = net_listen(&addr, 16, 0600, err_r);
+	m->operator_fd = net_listen(&addr, OPERATORS_MAX, 0600, err_r);
 	if (m->operator_fd < 0)
 		return -1;
 	m->operator_watch = loop_watch_add(m->operator_fd, LOOP_READ, false, on_operator, m);

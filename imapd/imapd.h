@@ -1,0 +1,22 @@
+/* The program's state: what all sessions of this process share. */
+#ifndef IMAPD_IMAPD_H
+#define IMAPD_IMAPD_H
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "params/imapd.h"
+#include "service/service.h"
+#include "store/store.h"
+
+struct imapd {
+	struct service_ctx *svc;
+	const struct imapd_conf *conf;
+	struct store *store;
+	struct ipc_client *directory; /* redeems tickets */
+	struct list sessions;
+	struct hash *watches; /* by account id: imapd/watch.h */
+};
+
+enum imapd_counter { COUNT_SESSIONS, COUNT_COMMANDS, COUNT_FAILED_LOGINS, COUNT_APPENDED };
+
+#endif

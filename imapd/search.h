@@ -1,0 +1,37 @@
+/* What SEARCH's files share: the program made ready, and a message looked at. */
+#ifndef IMAPD_SEARCH_H
+#define IMAPD_SEARCH_H
+
+#include "imap/search.h"
+#include "imapd/session.h"
+#include "mail/summary.h"
+
+struct search_run {
+	struct session *s;
+	struct pool *row_pool; /* reset after each message */
+	uint32_t seq;
+	const struct msg_row *row;
+	enum { SEARCH_UNREAD, SEARCH_READ, SEARCH_BAD } have_summary, have_header, have_message;
+	struct summary summary;
+	struct span header, message;
+	struct str decoded, folded; /* a header field's text */
+};
+
+/* Text folded as the needle of search_text.c; made once for the whole command. */
+struct needle {
+	struct span text;
+};
+
+/* What the row's message is, read at first use; NULL or false when it can't be had: then nothing matches. */
+const struct summary *search_summary(struct search_run *r);
+bool search_header(struct search_run *r, struct span *header_r);
+bool search_message(struct search_run *r, struct span *message_r);
+
+bool search_match(struct search_run *r, const struct search_key *key);
+
+/* In the fields of that name, decoded; an empty needle: the field is there. */
+bool search_match_header(struct search_run *r, const char *name, const struct needle *needle);
+/* In the decoded text of the body's parts; with headers also in the headers of message and parts. */
+bool search_match_text(struct search_run *r, const struct needle *needle, bool headers);
+
+#endif

@@ -1,0 +1,86 @@
+#include "imapd/spill.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "os/os.h"
+
+void spill_init(struct spill *sp, const char *dir)
+{
+	*sp = (struct spill){.dir = dir, .fd = -1};
+}
+
+void spill_fini(struct spill *sp)
+{
+	if (sp->map)
+		munmap(sp->map, (size_t)sp->n);
+	if (sp->fd >= 0)
+		close(sp->fd);
+	str_fini(&sp->mem);
+	spill_init(sp, sp->dir);
+}
+
+static void fail(struct spill *sp, const char *what)
+{
+	log_error("A message can't be taken in: %s in %s: %m", what, sp->dir);
+	sp->failed = true;
+}
+
+static void to_file(struct spill *sp)
+{
+	if (sp->fd < 0)
+		sp->fd = open(sp->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (sp->fd < 0)
+		fail(sp, "open");
+	else if (os_write_all(sp->fd, sp->mem.s, sp->mem.len) < 0)
+		fail(sp, "write");
+	str_reset(&sp->mem);
+}
+
+static void put(struct spill *sp, const char *p, size_t n)
+{
+	str_add(&sp->mem, p, n);
+	sp->n += n;
+	if (sp->mem.len >= SPILL_MEMORY_MAX)
+		to_file(sp);
+}
+
+void spill_add(struct spill *sp, struct span in)
+{
+	if (in.n == 0 || sp->failed)
+		return;
+	if (memchr(in.p, '\0', in.n))
+		sp->nul = true;
+	size_t from = 0;
+	for (size_t lf = span_index(in, 0, '\n'); lf < in.n; lf = span_index(in, lf + 1, '\n')) {
+		if (lf ? in.p[lf - 1] == '\r' : sp->cr)
+			continue;
+		put(sp, in.p + from, lf - from);
+		put(sp, "\r", 1);
+		from = lf;
+	}
+	put(sp, in.p + from, in.n - from);
+	sp->cr = in.p[in.n - 1] == '\r';
+}
+
+bool spill_finish(struct spill *sp, struct span *message_r)
+{
+	if (sp->fd >= 0 && sp->mem.len)
+		to_file(sp);
+	if (sp->failed)
+		return false;
+	if (sp->fd < 0) {
+		*message_r = str_span(&sp->mem);
+		return true;
+	}
+	sp->map = mmap(NULL, (size_t)sp->n, PROT_READ, MAP_SHARED, sp->fd, 0);
+	if (sp->map == MAP_FAILED) {
+		sp->map = NULL;
+		fail(sp, "mmap");
+		return false;
+	}
+	*message_r = span_make(sp->map, (size_t)sp->n);
+	return true;
+}

@@ -124,9 +124,10 @@ static void put_plain(struct decoder *d, struct span text)
 	if (!text.n)
 		return;
 	end_charset(d);
+	char *q = str_reserve(&line, text.n);
 	for (size_t i = 0; i < text.n; i++)
 		if (text.p[i] != '\r' && text.p[i] != '\n' && text.p[i])
-			str_putc(&line, text.p[i]);
+			q[line.len++] = text.p[i];
 	charset_put_utf8(d->out, SPAN_LIT("utf-8"), str_span(&line));
 	str_fini(&line);
 }

@@ -18,45 +18,56 @@ static bool is_space(unsigned char c)
 	return c <= ' ' || c == 0x7f;
 }
 
-/* One character; false when the preview is full. */
-static bool sink_put(struct sink *s, const char *p, size_t n)
+static void sink_space(struct sink *s)
 {
-	if (!s->left)
-		return false;
-	if (n == 1 && is_space((unsigned char)*p)) {
-		s->space = s->out->len > s->start;
-		return true;
-	}
+	s->space = s->out->len > s->start;
+}
+
+/* Characters without white space: n octets of them. */
+static void sink_put(struct sink *s, const char *p, size_t n, size_t characters)
+{
 	if (s->space && s->left > 1) {
 		str_putc(s->out, ' ');
 		s->left--;
 	}
 	s->space = false;
 	str_add(s->out, p, n);
-	s->left--;
-	return true;
+	s->left -= characters;
 }
 
-static size_t char_len(struct span s)
+/* At text.p + i: takes a space, one character, or a run of ASCII up to a space, stop or the room that
+ * is left; returns what follows. */
+static size_t sink_take(struct sink *s, struct span text, size_t i, const char stop[2])
 {
+	size_t start = i, room = s->left - (s->space && s->left > 1);
 	uint32_t cp;
-	int n = utf8_next(s, &cp);
-	return n < 1 ? 1 : (size_t)n;
+	if (is_space((unsigned char)text.p[i])) {
+		sink_space(s);
+		return i + 1;
+	}
+	while (i < text.n && i - start < room && text.p[i] > ' ' && text.p[i] != 0x7f &&
+		((text.p[i] != stop[0] && text.p[i] != stop[1]) || i == start))
+		i++;
+	if (i > start) {
+		sink_put(s, text.p + start, i - start, i - start);
+		return i;
+	}
+	int n = utf8_next(span_make(text.p + i, text.n - i), &cp);
+	n = n < 1 ? 1 : n;
+	sink_put(s, text.p + i, (size_t)n, 1);
+	return i + (size_t)n;
 }
 
 static void put_plain(struct sink *s, struct span text)
 {
 	bool line_start = true;
-	for (size_t i = 0; i < text.n;) {
+	for (size_t i = 0; i < text.n && s->left;) {
 		if (line_start && text.p[i] == '>') {
 			i = span_index(text, i, '\n');
 			continue;
 		}
 		line_start = text.p[i] == '\n';
-		size_t n = char_len(span_make(text.p + i, text.n - i));
-		if (!sink_put(s, text.p + i, n))
-			return;
-		i += n;
+		i = sink_take(s, text, i, "\n\n");
 	}
 }
 
@@ -106,7 +117,7 @@ static size_t skip_tag(struct sink *s, struct span text, size_t at)
 	if (rest.n > 1 && rest.p[1] != '/' && is_one_of(name, hidden))
 		end = skip_element(text, end, name);
 	if (!is_one_of(name, inside_words))
-		sink_put(s, " ", 1);
+		sink_space(s);
 	return end < text.n ? end + 1 : text.n;
 }
 
@@ -136,9 +147,13 @@ static size_t put_entity(struct sink *s, struct span text, size_t at)
 			cp = rows[i].cp;
 	if (!cp || cp > 0x10ffff)
 		return 0;
+	if (cp <= ' ' || cp == 0x7f || cp == 0xa0 || cp == 0x200c || cp == 0x34f) {
+		sink_space(s);
+		return end + 1;
+	}
 	struct str c = STR_INIT;
-	utf8_put(&c, cp == 0xa0 || cp == 0x200c || cp == 0x34f ? ' ' : (uint32_t)cp);
-	sink_put(s, c.s, c.len);
+	utf8_put(&c, (uint32_t)cp);
+	sink_put(s, c.s, c.len, 1);
 	str_fini(&c);
 	return end + 1;
 }
@@ -152,9 +167,7 @@ static void put_html(struct sink *s, struct span text)
 		} else if (text.p[i] == '<') {
 			i = skip_tag(s, text, i);
 		} else {
-			size_t n = char_len(span_make(text.p + i, text.n - i));
-			sink_put(s, text.p + i, n);
-			i += n;
+			i = sink_take(s, text, i, "<&");
 		}
 	}
 }

@@ -78,13 +78,17 @@ static void put_collapsed(struct str *out, struct span value)
 {
 	struct str text = STR_INIT;
 	encoded_put_decoded(&text, value);
+	char *q = str_reserve(out, text.len);
+	size_t n = 0;
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.s[i];
 		if (c == '\t' || c == '\r' || c == '\n')
 			c = ' ';
-		if (c != ' ' || (out->len && out->s[out->len - 1] != ' '))
-			str_putc(out, c);
+		if (c != ' ' || (n && q[n - 1] != ' '))
+			q[n++] = c;
 	}
+	q[n] = '\0';
+	out->len += n;
 	str_fini(&text);
 }
 

@@ -23,7 +23,7 @@ BATCH = 500
 
 def find_tool():
     named = os.environ.get("THURN_BUILD")
-    for build in [named] if named else [ROOT / "build" / "san", ROOT / "build"]:
+    for build in [named] if named else [ROOT / "build", ROOT / "build" / "san"]:
         tool = pathlib.Path(build) / "t" / "lib" / "mail" / "describe"
         if tool.exists():
             return tool

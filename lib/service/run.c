@@ -307,11 +307,19 @@ void engine_stop(struct engine *e, int64_t ms)
 	engine_finish_if_idle(e);
 }
 
+/* However the process ends: helper threads may be at work in what the libraries' exit handlers would take apart. */
+static void leave(int status, void *arg)
+{
+	(void)arg;
+	_exit(status);
+}
+
 int service_run(const struct service *service, int argc, char **argv)
 {
 	struct arguments a = parse_arguments(service, argc, argv);
 	struct engine *e = mem_new(struct engine);
 
+	on_exit(leave, NULL);
 	e->ctx.service = service;
 	e->ctx.instance = a.instance;
 	e->ctx.pool = pool_new("service");
@@ -324,8 +332,7 @@ int service_run(const struct service *service, int argc, char **argv)
 	phase_drop(e);
 	phase_user(e);
 	loop_run();
-	/* No tidying: helper threads may be at work, and the kernel frees faster. */
-	_exit(0);
+	exit(0);
 }
 
 /* --- small services to programs --- */

@@ -148,7 +148,7 @@ static bool give(struct fiber *f, int fd, int got)
 		return false;
 	for (size_t i = 0; i < f->n_wants; i++)
 		if (f->wants[i].fd == fd)
-			f->wants[i].got |= got & (f->wants[i].events | CLOSED);
+			f->wants[i].got |= got;
 	return true;
 }
 

@@ -53,8 +53,8 @@ static void watches_tell_levels(void **state)
 	io_close(&sv[1]);
 }
 
-static struct seen pair_seen[2];
-static int pair_sv[2];
+static struct seen pair_seen[2], new_seen;
+static int pair_sv[2], new_sv[2];
 
 static void remove_the_other(void *arg, int fd, int events)
 {
@@ -65,7 +65,12 @@ static void remove_the_other(void *arg, int fd, int events)
 	struct seen *other = s == &pair_seen[0] ? &pair_seen[1] : &pair_seen[0];
 	int *other_fd = fd == pair_sv[0] ? &pair_sv[1] : &pair_sv[0];
 	loop_watch_remove(&other->watch);
+	int number = *other_fd;
 	io_close(other_fd);
+	/* The number has a new owner at once, who is told nothing that was the old one's. */
+	make_pair(new_sv);
+	assert_int_equal(new_sv[0], number);
+	new_seen.watch = loop_watch_add(number, LOOP_READ, false, note, &new_seen);
 }
 
 static void fetched_events_of_removed_watches_reach_nobody(void **state)
@@ -79,6 +84,10 @@ static void fetched_events_of_removed_watches_reach_nobody(void **state)
 			pair_sv[i], LOOP_READ, false, remove_the_other, &pair_seen[i]);
 	loop_turn(0);
 	assert_int_equal(pair_seen[0].calls + pair_seen[1].calls, 1);
+	assert_int_equal(new_seen.calls, 0);
+	loop_watch_remove(&new_seen.watch);
+	io_close(&new_sv[0]);
+	io_close(&new_sv[1]);
 	for (int i = 0; i < 2; i++) {
 		loop_watch_remove(&pair_seen[i].watch);
 		io_close(&pair_sv[i]);

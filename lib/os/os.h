@@ -70,6 +70,8 @@ int os_set_nonblock(int fd, bool on);
 void os_drop_privilege(uid_t uid, gid_t gid, const char *chroot_to);
 /* No new privileges, no core dumps of secrets unless debug. */
 void os_no_new_privs(void);
+/* Gives freed memory back to the system: after start-up, before a process waits for days. */
+void os_trim_memory(void);
 /* Whether this is a build with the address sanitizer, whose run-time needs system calls a sandbox refuses. */
 bool os_is_sanitized(void);
 /* READY=1, STATUS=..., RELOADING=1 to systemd when NOTIFY_SOCKET is set; otherwise nothing. */

@@ -248,6 +248,7 @@ static void phase_user(struct engine *e)
 		return;
 	}
 	accept_start(e);
+	os_trim_memory();
 	line_ready(e);
 	if (e->alone)
 		log_info("ready service=%s alone", e->ctx.instance);

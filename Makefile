@@ -130,6 +130,10 @@ man: $(O)/man/thurn.8
 $(O)/man/thurn.8: $(BIN)/thurn
 	@$< generate man $(@D)
 
+.PHONY: install
+install: all man
+	@etc/install $(O) "$(DESTDIR)" $(PREFIX)
+
 # Each entry for FUZZ_TIME seconds, beginning with its corpus; what it finds that is new stays in build/.
 FUZZ_TIME = 60
 fuzz: $(FUZZ_BINARIES)

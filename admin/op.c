@@ -158,6 +158,7 @@ const struct op *const op_tables[] = {
 	op_trace_rows,
 	op_config_rows,
 	op_server_rows,
+	op_tls_rows,
 	op_sandbox_rows,
 	op_build_rows,
 	NULL,

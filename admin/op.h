@@ -104,6 +104,6 @@ int op_fail(struct op_call *call, const char *fmt, ...) __attribute__((format(pr
 /* The tables of op_*.c. */
 extern const struct op op_config_rows[], op_domain_rows[], op_user_rows[], op_alias_rows[],
 	op_queue_rows[], op_mailbox_rows[], op_trace_rows[], op_server_rows[], op_sandbox_rows[],
-	op_build_rows[];
+	op_tls_rows[], op_build_rows[];
 
 #endif

@@ -145,8 +145,12 @@ void pickup_file(struct pickup *p, const char *name)
 	struct stat st;
 	int fd = open_file(p, name, &st);
 	if (fd < 0) {
-		if (errno != ENOENT)
-			set_aside(p, name, strerror(errno));
+		if (errno == EINVAL || errno == ELOOP || errno == ENXIO) {
+			set_aside(p, name, "It is not a plain file with one link.");
+		} else if (errno != ENOENT) {
+			log_warning("drop file %s can't be opened: %s", log_q(name), strerror(errno));
+			p->retry = true;
+		}
 		return;
 	}
 	if ((uint64_t)st.st_size > most) {

@@ -61,7 +61,9 @@ void os_sd_notify(const char *state)
 	if (fd < 0)
 		return;
 	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len) < 0)
+	/* Refused: who waited for READY (thurn start) has long gone. */
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len) < 0 &&
+		errno != ECONNREFUSED)
 		log_warning("systemd could not be told \"%s\": %m", state);
 	close(fd);
 }

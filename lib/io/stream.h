@@ -49,7 +49,8 @@ bool stream_has_input(struct stream *s);
 
 /* A line up to LF, without its line end; *crlf_r tells whether it ended in CRLF (NULL: not asked). 1 found, 0 end of
  * stream, -1 error or timeout, STREAM_TOO_LONG: longer than max; then the line up to its LF is
- * skipped, and the stream lives. The span is valid until the next read call. */
+ * skipped, and the stream lives. max counts up to STREAM_BUFFER_MAX. At the end of the stream bytes without a line
+ * end are no line; stream_peek still shows them. The span is valid until the next read call. */
 #define STREAM_TOO_LONG (-3)
 int stream_read_line(struct stream *s, size_t max, struct span *line_r, bool *crlf_r);
 /* Exactly n bytes into p. */
@@ -58,6 +59,7 @@ ssize_t stream_read_some(struct stream *s, void *p, size_t n); /* 0 end, -1 erro
 
 /* --- writing --- */
 
+/* Several fibers may write; each call's bytes stay together as long as they fit the buffer or are 64 KiB and more. */
 void stream_write(struct stream *s, const void *p, size_t n);
 void stream_puts(struct stream *s, const char *text);
 void stream_write_span(struct stream *s, struct span bytes);

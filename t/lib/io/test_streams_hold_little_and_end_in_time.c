@@ -132,6 +132,36 @@ static void replies_leave_together(void **state)
 	close_pair(s);
 }
 
+static void read_one_line(void *arg)
+{
+	struct stream *s = arg;
+	struct span line;
+	stream_puts(s, "reply\r\n");
+	assert_int_equal(stream_read_line(s, 100, &line, NULL), 1);
+	assert_int_equal(line.n, 4);
+}
+
+/* The command comes while the reply before it waits for room: its edge must not be lost. */
+static void news_during_a_flush_are_not_lost(void **state)
+{
+	(void)state;
+	struct stream *s[2];
+	char block[4096] = {0};
+	open_pair(s);
+	stream_set_timeout(s[1], 5000);
+	while (write(stream_fd(s[1]), block, sizeof(block)) > 0)
+		;
+	fiber_start("reader", read_one_line, s[1]);
+	loop_turn(0);
+	assert_int_equal(write(stream_fd(s[0]), "next\r\n", 6), 6);
+	loop_turn(0);
+	assert_int_equal(fiber_count(), 1);
+	while (read(stream_fd(s[0]), block, sizeof(block)) > 0)
+		;
+	run_fibers();
+	close_pair(s);
+}
+
 static void half_closed_peers_still_get_their_answer(void **state)
 {
 	(void)state;
@@ -274,6 +304,35 @@ static void several_writers_keep_their_lines_whole(void **state)
 	close_pair(s);
 }
 
+static void shout(void *arg)
+{
+	struct talker *t = arg;
+	char *block = malloc(100000);
+	memset(block, t->c, 100000);
+	for (int i = 0; i < 5; i++)
+		stream_write(t->s, block, 100000);
+	stream_flush(t->s);
+	free(block);
+}
+
+static void several_writers_keep_large_writes_whole(void **state)
+{
+	(void)state;
+	struct stream *s[2];
+	char *block = malloc(100000);
+	open_pair(s);
+	struct talker t[3] = {{s[0], 'a'}, {s[0], 'b'}, {s[0], 'c'}};
+	for (int i = 0; i < 3; i++)
+		fiber_start("shout", shout, &t[i]);
+	for (int i = 0; i < 15; i++) {
+		assert_true(stream_read_exact(s[1], block, 100000));
+		assert_memory_equal(block, block + 1, 99999);
+	}
+	run_fibers();
+	free(block);
+	close_pair(s);
+}
+
 /* --- files --- */
 
 struct file_job {
@@ -382,11 +441,13 @@ int main(void)
 		cmocka_unit_test(a_peer_that_never_reads_costs_time_and_one_buffer),
 		cmocka_unit_test(deadlines_are_absolute),
 		cmocka_unit_test(replies_leave_together),
+		cmocka_unit_test(news_during_a_flush_are_not_lost),
 		cmocka_unit_test(half_closed_peers_still_get_their_answer),
 		cmocka_unit_test(a_vanished_peer_is_an_error_not_a_signal),
 		cmocka_unit_test(pipes_too),
 		cmocka_unit_test(readers_and_writers_share_a_stream),
 		cmocka_unit_test(several_writers_keep_their_lines_whole),
+		cmocka_unit_test(several_writers_keep_large_writes_whole),
 		cmocka_unit_test(files_arrive_whole),
 		cmocka_unit_test(idle_streams_hold_no_buffers),
 	};

@@ -1,0 +1,109 @@
+import re
+
+MESSAGE = b"From: a@b.test\r\nSubject: hello\r\n\r\nbody\r\n"
+
+
+def body(c, n=1):
+    c.ok("SELECT INBOX")
+    return re.search(rb"\{\d+\}\r\n(.*)\)$", c.ok("FETCH %d BODY.PEEK[]" % n)[0], re.S)[1]
+
+
+def test_literals_with_and_without_leave(worker, account):
+    c = worker.client(account)
+    c.send("a APPEND INBOX {%d}\r\n" % len(MESSAGE))
+    assert c.line().startswith(b"+ ")
+    c.send(MESSAGE + b"\r\n")
+    assert re.match(r"OK \[APPENDUID \d+ 1\]", c.until("a")[1])
+    assert re.match(r"OK \[APPENDUID \d+ 2\]", c.append("INBOX", MESSAGE))
+    assert body(c, 1) == body(c, 2) == MESSAGE
+
+
+def test_flags_and_date(worker, account):
+    c = worker.client(account)
+    assert c.append("INBOX", MESSAGE, '(\\Seen \\Flagged $Label \\Recent) "17-Jul-1996 02:44:25 -0730"').startswith("OK")
+    c.ok("SELECT INBOX")
+    line = c.ok("FETCH 1 (FLAGS INTERNALDATE RFC822.SIZE)")[0]
+    assert line == (b'* 1 FETCH (FLAGS (\\Seen \\Flagged \\Recent $Label) INTERNALDATE '
+                    b'"17-Jul-1996 02:44:25 -0730" RFC822.SIZE %d)' % len(MESSAGE))
+
+
+def test_mailbox_as_literal(worker, account):
+    c = worker.client(account)
+    c.send(b"a APPEND {5}\r\n")
+    assert c.line().startswith(b"+ ")
+    c.send(b"INBOX (\\Seen) {%d}\r\n" % len(MESSAGE))
+    assert c.line().startswith(b"+ ")
+    c.send(MESSAGE + b"\r\n")
+    assert c.until("a")[1].startswith("OK")
+
+
+def test_no_such_mailbox_is_said_before_the_message(worker, account):
+    c = worker.client(account)
+    c.send("a APPEND nowhere {1000}\r\n")
+    assert c.until("a")[1].startswith("NO [TRYCREATE]")
+    assert c.append("nowhere", MESSAGE).startswith("NO [TRYCREATE]")
+    c.ok("NOOP")
+
+
+def test_bare_lf_becomes_crlf(worker, account):
+    c = worker.client(account)
+    assert c.append("INBOX", b"Subject: x\n\nline\r\nline\n\nend").startswith("OK")
+    assert body(c) == b"Subject: x\r\n\r\nline\r\nline\r\n\r\nend"
+
+
+def test_what_can_not_be_stored(own_worker):
+    w = own_worker("append_size_max = 2048")
+    c = w.client("anna")
+    assert c.append("INBOX", b"Subject: \0\r\n\r\n").startswith("NO [CANNOT]")
+    assert c.append("INBOX", b"").startswith("NO [CANNOT]")
+    assert c.append("INBOX", b"x" * 2049).startswith("NO [LIMIT]")
+    assert c.append("INBOX", b"x" * 3000000).startswith("NO [LIMIT]")
+    c.send("a APPEND INBOX {2049}\r\n")
+    assert c.until("a")[1].startswith("NO [LIMIT]")
+    assert c.append("INBOX", b"x" * 2048).startswith("OK")
+    c.send(b"a APPEND INBOX {99999999999+}\r\n")
+    assert c.until("a")[1].startswith(("NO", "BAD"))
+    assert c.line().startswith(b"* BYE") or c.sock.recv(1) == b""
+
+
+def test_quota(own_worker):
+    w = own_worker()
+    w.directory.quota = (5000, 0)
+    c = w.client("anna")
+    assert c.append("INBOX", b"x" * 4000).startswith("OK")
+    assert c.append("INBOX", b"x" * 4000).startswith("NO [OVERQUOTA]")
+
+
+def test_malformed(worker, account):
+    c = worker.client(account)
+    c.bad("APPEND INBOX")
+    c.bad("APPEND INBOX ()")
+    c.bad('APPEND INBOX "not a literal"')
+    assert c.append("INBOX", MESSAGE, "(\\Nope)").startswith("BAD")
+    assert c.append("INBOX", MESSAGE, '"yesterday"').startswith("BAD")
+    lines, reply = c.cmd(b"APPEND INBOX {%d+}\r\n%s x" % (len(MESSAGE), MESSAGE))
+    assert reply.startswith("BAD")
+    assert b"MESSAGES 0" in c.ok("STATUS INBOX (MESSAGES)")[0]
+
+
+def test_several_at_once_are_all_or_nothing(worker, account):
+    c = worker.client(account)
+    one = b"{%d+}\r\n%s" % (len(MESSAGE), MESSAGE)
+    lines, reply = c.cmd(b"APPEND INBOX (\\Seen) " + one + b" " + one + b' (\\Draft) "17-Jul-1996 02:44:25 -0700" ' + one)
+    assert re.match(r"OK \[APPENDUID \d+ 1:3\]", reply)
+    lines, reply = c.cmd(b"APPEND INBOX " + one + b" {3+}\r\n\0\0\0 " + one)
+    assert reply.startswith("NO [CANNOT]")
+    assert b"MESSAGES 3" in c.ok("STATUS INBOX (MESSAGES)")[0]
+
+
+def test_large_message(worker, account):
+    c = worker.client(account)
+    big = b"Subject: big\r\n\r\n" + b"".join(b"line %d\r\n" % i for i in range(400000))
+    assert c.append("INBOX", big).startswith("OK")
+    assert body(c) == big
+
+
+def test_the_selected_mailbox_sees_it(worker, account):
+    c = worker.selected(account)
+    lines, reply = c.cmd(b"APPEND INBOX {%d+}\r\n%s" % (len(MESSAGE), MESSAGE))
+    assert b"* 1 EXISTS" in lines and b"* 1 RECENT" in lines

@@ -1,0 +1,85 @@
+import threading
+import time
+
+
+def idle(c):
+    c.send("i IDLE\r\n")
+    assert c.line().startswith(b"+ ")
+
+
+def test_news_come_while_idle(worker, account):
+    c, d = worker.selected(account), worker.client(account)
+    idle(c)
+    d.fill("INBOX", 1)
+    assert c.line() == b"* 1 EXISTS\r\n"
+    assert c.line() == b"* 1 RECENT\r\n"
+    d.ok("SELECT INBOX")
+    d.ok("STORE 1 +FLAGS (\\Deleted)")
+    assert c.line() == b"* 1 FETCH (FLAGS (\\Deleted \\Recent))\r\n"
+    d.ok("EXPUNGE")
+    assert c.line() == b"* 1 EXPUNGE\r\n"
+    c.send("done\r\n")
+    lines, reply = c.until("i")
+    assert reply.startswith("OK")
+    c.ok("NOOP")
+
+
+def test_again_and_again(worker, account):
+    c, d = worker.selected(account), worker.client(account)
+    for i in range(1, 6):
+        idle(c)
+        d.fill("INBOX", 1)
+        assert c.line() == b"* %d EXISTS\r\n" % i
+        c.line()
+        c.send("DONE\r\nn NOOP\r\n")
+        assert c.until("i")[1].startswith("OK")
+        assert c.until("n")[1].startswith("OK")
+
+
+def test_what_is_not_done(worker, account):
+    c = worker.selected(account)
+    idle(c)
+    c.send("NOOP\r\n")
+    assert c.until("i")[1].startswith("BAD")
+    idle(c)
+    c.send("x {5+}\r\n12345\r\nn NOOP\r\n")
+    assert c.until("i")[1].startswith("BAD")
+    assert c.until("n")[1].startswith("OK")
+
+
+def test_without_a_mailbox(worker, account):
+    c = worker.client(account)
+    idle(c)
+    c.send("DONE\r\n")
+    assert c.until("i")[1].startswith("OK")
+
+
+def test_gone_while_idle(worker, account):
+    c = worker.selected(account)
+    idle(c)
+    c.close()
+    d = worker.selected(account)
+    d.fill("INBOX", 1)
+    d.ok("NOOP")
+
+
+def test_an_idle_session_is_small(own_worker):
+    w = own_worker()
+    first = w.client("anna")
+    first.fill("INBOX", 3)
+    first.ok("SELECT INBOX")
+    idle(first)
+    before = w.memory()
+    clients = []
+    for i in range(200):
+        c = w.client("anna")
+        c.ok("SELECT INBOX")
+        c.ok("FETCH 1:* (UID FLAGS ENVELOPE BODY.PEEK[])")
+        idle(c)
+        clients.append(c)
+    time.sleep(2.5)  # a parked fiber gives back what it does not use of its stack
+    each = (w.memory() - before) / 200
+    print("%d octets each" % each)
+    assert each < 50000
+    for c in clients:
+        c.close()

@@ -1,0 +1,143 @@
+"""CREATE, DELETE, RENAME, SUBSCRIBE, LIST, LSUB, STATUS."""
+import re
+
+
+def names(lines):
+    return sorted(re.match(rb'\* L\w+ \(.*?\) "/" (.*)', line)[1].strip(b'"').decode() for line in lines)
+
+
+def listed(c, args, verb="LIST"):
+    return names(c.ok("%s %s" % (verb, args)))
+
+
+def fresh(worker, account):
+    """A client, and the names a new account has."""
+    c = worker.client(account)
+    return c, listed(c, '"" *')
+
+
+def test_create_list_delete(worker, account):
+    c, default = fresh(worker, account)
+    assert "INBOX" in default
+    c.ok("CREATE work")
+    c.ok("CREATE work/a/b")
+    c.ok("CREATE trailing/")
+    assert set(listed(c, '"" *')) - set(default) == {"work", "work/a", "work/a/b", "trailing"}
+    assert listed(c, '"" work/%') == ["work/a"]
+    assert listed(c, 'work/ *') == ["work/a", "work/a/b"]
+    assert listed(c, '"" inbox') == ["INBOX"]
+    c.no("CREATE work", "ALREADYEXISTS")
+    c.no("CREATE inbox", "ALREADYEXISTS")
+    c.no("DELETE nothing", "NONEXISTENT")
+    c.no("DELETE INBOX", "CANNOT")
+    c.ok("DELETE trailing")
+    c.ok("DELETE work/a/b")
+    assert "work/a/b" not in listed(c, '"" *')
+
+
+def test_children_and_noselect(worker, account):
+    c, _ = fresh(worker, account)
+    c.ok("CREATE p/q")
+    c.ok("DELETE p")
+    lines = c.ok('LIST "" p*')
+    assert rb"\NoSelect" in lines[0] and rb"\HasChildren" in lines[0]
+    assert rb"\HasNoChildren" in lines[1]
+    c.no("SELECT p", "NONEXISTENT")
+    c.no("STATUS p (MESSAGES)", "NONEXISTENT")
+
+
+def test_delimiter(worker, account):
+    c, _ = fresh(worker, account)
+    assert c.ok('LIST "" ""') == [b'* LIST (\\NoSelect) "/" ""']
+
+
+def test_odd_names(worker, account):
+    c, _ = fresh(worker, account)
+    c.ok('CREATE "with space"')
+    c.ok('CREATE "Entw&APw-rfe"')
+    c.ok('CREATE {7+}\r\nlit "q"')
+    assert c.ok('LIST "" "with*"')[0].endswith(b' "with space"')
+    assert listed(c, '"" Entw*') == ["Entw&APw-rfe"]
+    assert c.ok('LIST "" lit*')[0].endswith(rb'"lit \"q\""')
+    c.bad("CREATE &bad")
+    c.bad(b"CREATE caf\xc3\xa9")
+    c.no("CREATE a//b", "CANNOT")
+    c.bad("CREATE")
+    c.bad('CREATE "unclosed')
+
+
+def test_rename(worker, account):
+    c, _ = fresh(worker, account)
+    c.ok("CREATE old/child")
+    c.append("old/child", "Subject: x\r\n\r\n")
+    c.ok("RENAME old new")
+    assert listed(c, '"" new*') == ["new", "new/child"]
+    assert listed(c, '"" old*') == []
+    assert b"MESSAGES 1" in c.ok("STATUS new/child (MESSAGES)")[0]
+    c.no("RENAME nothing x", "NONEXISTENT")
+    c.no("RENAME new INBOX", "ALREADYEXISTS")
+
+
+def test_rename_inbox_moves_its_messages(worker, account):
+    c, _ = fresh(worker, account)
+    c.fill("INBOX", 2)
+    c.ok("RENAME INBOX saved")
+    assert b"MESSAGES 0" in c.ok("STATUS INBOX (MESSAGES)")[0]
+    assert b"MESSAGES 2" in c.ok("STATUS saved (MESSAGES)")[0]
+
+
+def test_subscriptions(worker, account):
+    c, _ = fresh(worker, account)
+    for line in c.ok('LSUB "" *'):
+        c.ok("UNSUBSCRIBE " + re.search(rb'"/" (.*)', line)[1].decode())
+    assert c.ok('LSUB "" *') == []
+    c.ok("CREATE a/b")
+    c.ok("SUBSCRIBE a/b")
+    c.ok("SUBSCRIBE gone")
+    assert listed(c, '"" *', "LSUB") == ["a/b", "gone"]
+    # RFC 3501 6.3.9: the parent of a subscribed name shows as \NoSelect.
+    lines = c.ok('LSUB "" %')
+    assert names(lines) == ["a", "gone"]
+    assert [line for line in lines if b" a" in line][0].startswith(b"* LSUB (\\NoSelect)")
+    assert "gone" not in listed(c, '"" *')
+    c.ok("UNSUBSCRIBE gone")
+    assert listed(c, '"" *', "LSUB") == ["a/b"]
+
+
+def test_extended_list(worker, account):
+    c, _ = fresh(worker, account)
+    c.ok("CREATE x/y")
+    c.ok("SUBSCRIBE x/y")
+    c.ok("SUBSCRIBE nowhere")
+    lines = c.ok('LIST (SUBSCRIBED) "" (x* no*)')
+    assert names(lines) == ["nowhere", "x/y"]
+    assert rb"\NonExistent" in [line for line in lines if b"nowhere" in line][0]
+    assert rb"\Subscribed" in [line for line in lines if b"x/y" in line][0]
+    lines = c.ok('LIST (SUBSCRIBED RECURSIVEMATCH) "" x')
+    assert lines == [b'* LIST (\\HasChildren) "/" x ("CHILDINFO" ("SUBSCRIBED"))']
+    lines = c.ok('LIST "" x* RETURN (SUBSCRIBED CHILDREN)')
+    assert rb"\Subscribed" not in lines[0] and rb"\Subscribed" in lines[1]
+    c.bad('LIST (FOO) "" *')
+
+
+def test_special_use(worker, account):
+    c, _ = fresh(worker, account)
+    c.ok("CREATE Stuff (USE (\\Archive))")
+    assert [line for line in c.ok('LIST "" Stuff') if rb"\Archive" in line]
+    lines = c.ok('LIST (SPECIAL-USE) "" *')
+    assert b"Stuff" in b"".join(lines) and b"INBOX" not in b"".join(lines)
+    c.no("CREATE Other (USE (\\Nope))", "USEATTR")
+    c.bad("CREATE Other (FOO)")
+
+
+def test_status(worker, account):
+    c, _ = fresh(worker, account)
+    c.ok("CREATE box")
+    c.fill("box", 3)
+    c.append("box", "Subject: seen\r\n\r\n", "(\\Seen)")
+    line = c.ok("STATUS box (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN)")[0]
+    assert re.match(rb"\* STATUS box \(MESSAGES 4 RECENT 4 UIDNEXT 5 UIDVALIDITY \d+ UNSEEN 3\)$", line)
+    c.bad("STATUS box ()")
+    c.bad("STATUS box (FOO)")
+    lines = c.ok('LIST "" b* RETURN (STATUS (MESSAGES UNSEEN))')
+    assert lines[1:] == [b"* STATUS box (MESSAGES 4 UNSEEN 3)"]

@@ -1,0 +1,93 @@
+"""From the login program to the worker, and the end of a session."""
+import re
+import socket
+import time
+
+from worker import frame, LOGIN
+
+
+def test_preauth_greets(worker, account):
+    c = worker.client(account)
+    assert c.greeting.startswith(b"* PREAUTH [CAPABILITY IMAP4rev1 ")
+    assert c.ok("NOOP") == []
+    lines, reply = c.cmd("LOGOUT")
+    assert lines[0].startswith(b"* BYE ") and reply.startswith("OK")
+    assert c.sock.recv(1) == b""
+
+
+def test_login_is_answered_with_its_tag(worker, account):
+    c = worker.client(account, tag="A001")
+    assert re.match(rb"A001 OK \[CAPABILITY IMAP4rev1 .*UIDPLUS.*\] Logged in\.\r\n", c.greeting)
+
+
+def test_proxied_session_and_pipelined_input(worker, account):
+    c = worker.client(account, tag="x", proxied=True, input=b"a NOOP\r\nb NO", tls=True)
+    assert c.until("a")[1].startswith("OK")
+    c.send("OP\r\n")
+    assert c.until("b")[1].startswith("OK")
+
+
+def test_refused_ticket(own_worker):
+    w = own_worker()
+    w.directory.refuse = True
+    c = w.client("anna", tag="x")
+    assert c.greeting.startswith(b"x NO [UNAVAILABLE] ")
+    assert c.line().startswith(b"* BYE ")
+    assert c.sock.recv(1) == b""
+
+
+def test_garbage_instead_of_a_handoff(worker, account):
+    for garbage in (b"GET / HTTP/1.0\r\n\r\n", frame(LOGIN, 0, b"\xff" * 50), b"\xff" * 100, b""):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(worker.dir / "run/imapd"))
+            s.sendall(garbage)
+            s.shutdown(socket.SHUT_WR)
+            assert s.recv(1) == b""
+    worker.client(account).ok("NOOP")
+
+
+def test_capabilities_are_those_of_the_greeting(worker, account):
+    c = worker.client(account)
+    said = re.search(rb"\[CAPABILITY (.*?)\]", c.greeting)[1]
+    assert c.ok("CAPABILITY") == [b"* CAPABILITY " + said]
+    for name in b"IMAP4rev1 LITERAL+ UIDPLUS MOVE IDLE NAMESPACE UNSELECT CHILDREN ID ENABLE SPECIAL-USE LIST-STATUS".split():
+        assert name in said.split()
+    assert b"AUTH=" not in said and b"STARTTLS" not in said
+
+
+def test_idle_connections_are_told_to_go_when_the_server_stops(own_worker):
+    w = own_worker()
+    waiting = w.client("anna")
+    idle = w.selected("anna")
+    idle.send("i IDLE\r\n")
+    assert idle.line().startswith(b"+ ")
+    w.stop()
+    assert waiting.line().startswith(b"* BYE ")
+    assert idle.line().startswith(b"* BYE ")
+    w.start()
+
+
+def test_autologout(own_worker):
+    w = own_worker("idle_timeout = 60")
+    # The shortest that is allowed is a minute: only that the limit is there is looked at, by its parameter.
+    assert w.client("anna").ok("NOOP") == []
+
+
+def test_small_commands(worker, account):
+    c = worker.client(account)
+    assert c.ok("NAMESPACE") == [b'* NAMESPACE (("" "/")) NIL NIL']
+    assert c.ok('ID ("name" "tester" "version" NIL)') == [b'* ID ("name" "Thurn")']
+    assert c.ok("ID NIL")
+    c.bad("ID")
+    c.bad('ID ("name")')
+    assert c.ok("ENABLE CONDSTORE X-FOO") == [b"* ENABLED"]
+    c.bad("ENABLE")
+    for name in ("CHECK", "CLOSE", "EXPUNGE", "FETCH 1 UID", "SEARCH ALL", "UNSELECT", "STORE 1 FLAGS ()",
+                 "COPY 1 x", "MOVE 1 x", "UID FETCH 1 UID"):
+        c.bad(name)
+    c.bad("NOOP x")
+    c.bad("UID NOOP")
+    c.bad("FOO")
+    c.send("\r\n* x\r\n+ x\r\n")
+    assert c.line().startswith(b"* BAD")
+    c.ok("NOOP")

@@ -1,0 +1,175 @@
+/* Open accounts: one object for each, shared by its sessions; idle ones are kept for a while. */
+#include "store/account.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "io/io.h"
+#include "store/name.h"
+#include "store/open.h"
+
+static bool id_is_valid(const char *id)
+{
+	size_t n = 0;
+	for (; id[n]; n++)
+		if (!(ascii_is_digit(id[n]) || (id[n] >= 'a' && id[n] <= 'z')) || n >= ACCOUNT_ID_MAX)
+			return false;
+	return n > 0;
+}
+
+static void unpin(struct account *a)
+{
+	for (size_t i = 0; i < a->npinned; i++)
+		a->pinned[i]->pins--;
+	mem_free(&a->pinned);
+	a->npinned = 0;
+}
+
+static void account_free(struct account *a)
+{
+	loop_timer_remove(&a->lazy_timer);
+	watch_forget(a);
+	unpin(a);
+	account_unload(a);
+	mem_free(&a);
+}
+
+/* Out of the table first: who opens it while this one syncs gets a new object. */
+static void evict(struct account *a)
+{
+	struct store *s = a->store;
+	list_remove(&a->idle_link);
+	s->nidle--;
+	if (hash_find(s->accounts, span_of(a->id)) == a)
+		hash_remove(s->accounts, span_of(a->id));
+	if (a->unsynced && !a->stale && account_commit(a, a->live.at) != STORE_OK)
+		log_error("Flag changes of account %s can't be synced.", a->id);
+	account_free(a);
+}
+
+static int load(void *arg)
+{
+	struct account *a = arg;
+	a->load_status = account_load(a, a->load_status == STORE_OK);
+	return 0;
+}
+
+static struct account *add_account(struct store *s, const char *id)
+{
+	struct account *a = mem_new(struct account);
+	a->store = s;
+	a->loading = true;
+	a->watch = -1;
+	memcpy(a->id, id, strlen(id));
+	list_init(&a->idle_link);
+	hash_set(s->accounts, span_of(id), a);
+	return a;
+}
+
+/* The caller has a reference. */
+static void load_now(struct account *a, bool create)
+{
+	a->load_status = create ? STORE_OK : STORE_NOT_FOUND; /* how load() is told */
+	io_call(load, a);
+	a->loading = false;
+	if (a->load_status != STORE_OK)
+		a->stale = true;
+	fiber_wake_all(&a->loaded);
+}
+
+static void forget_if_stale(struct store *s, const char *id)
+{
+	struct account *a = hash_find(s->accounts, span_of(id));
+	if (!a || !a->stale || a->loading)
+		return;
+	if (a->refs == 0)
+		evict(a);
+	else
+		hash_remove(s->accounts, span_of(id)); /* its sessions still have it */
+}
+
+enum store_status account_open(struct store *store, const char *id, bool create,
+	const struct account_limits *limits, struct account **account_r)
+{
+	if (!id_is_valid(id))
+		return STORE_INVALID;
+	forget_if_stale(store, id);
+	struct account *a = hash_find(store->accounts, span_of(id));
+	bool first = !a;
+	if (first)
+		a = add_account(store, id);
+	if (!list_is_empty(&a->idle_link)) {
+		list_remove(&a->idle_link);
+		store->nidle--;
+	}
+	a->refs++;
+	if (first)
+		load_now(a, create);
+	while (a->loading)
+		fiber_wait(&a->loaded, IO_FOREVER);
+	enum store_status status = a->load_status;
+	if (status == STORE_OK)
+		status = account_refresh(a);
+	if (status == STORE_OK) {
+		if (limits)
+			a->limits = *limits;
+		*account_r = a;
+		return STORE_OK;
+	}
+	account_close(&a);
+	/* Somebody who would not create asked at the same moment. */
+	return status == STORE_NOT_FOUND && create && !first ? account_open(store, id, create, limits, account_r) : status;
+}
+
+void account_close(struct account **account)
+{
+	struct account *a = *account;
+	*account = NULL;
+	if (!a || --a->refs > 0)
+		return;
+	struct store *s = a->store;
+	log_drop_window(&a->log);
+	list_add_tail(&s->idle, &a->idle_link);
+	s->nidle++;
+	if (a->stale)
+		evict(a);
+	else if (s->nidle > IDLE_ACCOUNTS_MAX)
+		evict(list_entry(s->idle.next, struct account, idle_link));
+}
+
+void account_hold(struct account *a)
+{
+	fiber_group_enter(&a->store->busy);
+	a->refs++;
+	if (!list_is_empty(&a->idle_link)) {
+		list_remove(&a->idle_link);
+		a->store->nidle--;
+	}
+}
+
+void account_release(struct account *a)
+{
+	struct store *s = a->store;
+	account_close(&a);
+	fiber_group_leave(&s->busy);
+}
+
+void accounts_close(struct store *s)
+{
+	fiber_group_wait(&s->busy, IO_FOREVER);
+	while (!list_is_empty(&s->idle))
+		evict(list_entry(s->idle.next, struct account, idle_link));
+}
+
+void account_usage(struct account *a, uint64_t *bytes_r, uint64_t *messages_r)
+{
+	account_refresh(a);
+	*bytes_r = a->shown.bytes;
+	*messages_r = a->shown.messages;
+}
+
+uint64_t account_modseq(struct account *a)
+{
+	account_refresh(a);
+	return a->shown.sequence;
+}

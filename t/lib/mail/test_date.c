@@ -31,6 +31,7 @@ static const struct {
 	{"Fri, 21 Nov 1997 15:55:06 Z", 880127706, 0},
 	{"Fri, 21 November 1997 15.55.06 UT", 880127706, 0},
 	{"Thu, 29 Feb 2024 23:59:60 +0000", 1709251200, 0},
+	{"Thu, 29 Feb 2024 23:59:61 +0000", NONE, 0},
 	{"1 Jan 1970 00:00:00 +0000", 0, 0},
 	{"1 Jan 1900 00:00:00 +0000", -2208988800, 0},
 	{"Thu, 30 Feb 2024 00:00:00 +0000", NONE, 0},
@@ -71,6 +72,17 @@ static void every_date_comes_back(void **state)
 		assert_true(back.utc_s == t && back.zone_min == d.zone_min);
 		str_fini(&out);
 	}
+}
+
+/* The last day of a cycle of four centuries. */
+static void the_leap_day_of_2000(void **state)
+{
+	struct date d = {951782400, 0};
+	struct str out = STR_INIT;
+	(void)state;
+	date_put(&out, &d);
+	assert_string_equal(out.s, "Tue, 29 Feb 2000 00:00:00 +0000");
+	str_fini(&out);
 }
 
 static const struct {
@@ -115,7 +127,8 @@ static void formats(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(parsing),
-		cmocka_unit_test(every_date_comes_back), cmocka_unit_test(imap_dates),
+		cmocka_unit_test(every_date_comes_back),
+		cmocka_unit_test(the_leap_day_of_2000), cmocka_unit_test(imap_dates),
 		cmocka_unit_test(formats)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

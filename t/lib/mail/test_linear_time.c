@@ -54,6 +54,7 @@ static const struct {
 	{IN_ADDRESSES, "<@a:"},
 	{IN_SUBJECT, "=?"},
 	{IN_SUBJECT, "=?a?q?"},
+	{IN_SUBJECT, "=?a?q?b"},
 	{IN_SUBJECT, "=?a?q?b?= "},
 	{IN_SUBJECT, "=?utf-8?b?4oK=?="},
 	{IN_SUBJECT, "[a]"},

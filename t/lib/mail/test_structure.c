@@ -25,6 +25,15 @@ static const struct {
 		"(" TEXT0 "1 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)"},
 	{"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n--b--",
 		"(" TEXT0 "0 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)"},
+	/* One boundary is the start of the other: the longest that fits counts. */
+	{"Content-Type: multipart/mixed; boundary=abc\r\n\r\n--abc\r\n"
+	 "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\nx\r\n--abc\r\n\r\ny",
+		"((" TEXT0 "1 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"a\") NIL NIL NIL)" TEXT0
+		"1 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"abc\") NIL NIL NIL)"},
+	{"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n"
+	 "Content-Type: multipart/mixed; boundary=abc\r\n\r\n--abc\r\n\r\nx\r\n--abc--\r\n--a--",
+		"((" TEXT0 "1 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"abc\") NIL NIL NIL) \"mixed\" "
+		"(\"boundary\" \"a\") NIL NIL NIL)"},
 	{"Content-Type: image/png; name=\"a\\\"b\"\r\nContent-ID: <x>\r\n\r\n",
 		"(\"image\" \"png\" (\"name\" \"a\\\"b\") \"<x>\" NIL \"7bit\" 0 NIL NIL NIL NIL)"},
 	{"Content-Type: text/plain; charset=utf-8\r\nContent-Description: \xe4\r\n"

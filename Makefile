@@ -145,6 +145,6 @@ fuzz: $(FUZZ_BINARIES)
 
 .PHONY: libs units clean
 libs: $(foreach l,$(LIBS),$(O)/lib/lib$(l).a)
-units: $(UNIT_TESTS) $(FUZZ_ENTRIES)
+units: $(UNIT_TESTS) $(FUZZ_ENTRIES) $(TEST_TOOLS)
 clean:
 	rm -rf $(BUILD)

@@ -25,8 +25,9 @@ def test_strangers(instance):
     t.wait_for_log(r"refused ip=127\.0\.0\.1 code=550 status=5\.7\.1 from=anna@sandbox\.test about=x@elsewhere\.test")
 
 
-def test_listed_networks(thurn):
-    with Dialogue(thurn.ports["smtp"]) as d:
+def test_listed_networks(instance):
+    t = instance(settings={"networks": "192.0.2.0/24 127.0.0.0/8"})
+    with Dialogue(t.ports["smtp"]) as d:
         d.hello()
         d("MAIL FROM:<anna@sandbox.test>", 250)
         d("RCPT TO:<x@elsewhere.test>", "250 2.1.5")

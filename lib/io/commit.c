@@ -17,7 +17,7 @@ struct commit {
 	int (*sync)(int fd);
 	struct io_job job;
 	bool running;
-	int dead;		     /* errno of the failed sync; 0: alive */
+	int dead; /* errno of the failed sync; 0: alive */
 	uint64_t started, waits;
 	struct fiber_cond served[2]; /* by the parity of the sync's number */
 	struct fiber_cond idle;
@@ -48,7 +48,8 @@ static void take_result(struct commit *c, int rc, int error)
 static void sync_done(void *arg)
 {
 	struct commit *c = arg;
-	struct fiber_cond *mine = &c->served[c->started % 2], *next = &c->served[(c->started + 1) % 2];
+	struct fiber_cond *mine = &c->served[c->started % 2],
+			  *next = &c->served[(c->started + 1) % 2];
 	c->running = false;
 	take_result(c, c->job.rc, c->job.error);
 	if (c->dead)

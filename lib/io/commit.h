@@ -1,6 +1,6 @@
 /*
- * Group commit: many fibers append to a file, one fdatasync makes all of them durable. Who arrives while a
- * sync is under way shares the next one; nobody lingers.
+ * Group commit: many fibers append to a file, one fdatasync makes all of them durable. Who arrives
+ * while a sync is under way shares the next one; nobody lingers.
  *
  * After a failed sync the object is dead for good (design rule 8: a failed fdatasync is never
  * retried on the same file): every waiter and later caller gets -1.

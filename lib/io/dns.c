@@ -82,7 +82,7 @@ struct dns *dns_new(const char *servers, bool hosts, const char **err_r)
 		.sock_state_cb_data = dns,
 	};
 	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ |
-		ARES_OPT_SOCK_STATE_CB;
+		   ARES_OPT_SOCK_STATE_CB;
 	dns->hosts = hosts;
 	*err_r = NULL;
 	ares_library_init(ARES_LIB_INIT_ALL);
@@ -175,8 +175,8 @@ void dns_query_drop(struct dns_query **q)
 
 /* --- /etc/hosts --- */
 
-void dns_hosts_file(struct dns *dns, const char *host, int family, struct sockaddr_storage *addrs,
-	size_t *n)
+void dns_hosts_file(
+	struct dns *dns, const char *host, int family, struct sockaddr_storage *addrs, size_t *n)
 {
 	struct hostent *entry;
 	if (!dns->hosts ||

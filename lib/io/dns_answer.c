@@ -219,8 +219,8 @@ static enum dns_status parse_ptr(const struct dns_query *q, void *arg)
 {
 	struct ptr_name *ptr = arg;
 	struct hostent *entry = NULL;
-	int rc = ares_parse_ptr_reply(
-		answer_bytes(q), (int)q->answer.len, NULL, 0, AF_INET, &entry);
+	int rc =
+		ares_parse_ptr_reply(answer_bytes(q), (int)q->answer.len, NULL, 0, AF_INET, &entry);
 	if (rc != ARES_SUCCESS)
 		return dns_status_of(rc);
 	if (entry->h_name && dns_is_host(entry->h_name))
@@ -235,8 +235,8 @@ enum dns_status dns_ptr(struct dns *dns, struct pool *pool, const struct sockadd
 	struct ptr_name ptr = {.pool = pool};
 	struct str name = STR_INIT;
 	put_reverse_name(&name, addr);
-	enum dns_status status = ask_and_parse(
-		dns, str_c(&name), ns_t_ptr, deadline, parse_ptr, &ptr);
+	enum dns_status status =
+		ask_and_parse(dns, str_c(&name), ns_t_ptr, deadline, parse_ptr, &ptr);
 	str_fini(&name);
 	*name_r = ptr.name;
 	return status;

@@ -27,7 +27,7 @@ enum dns_status dns_status_of(int ares_status);
 bool dns_is_host(const char *name);
 
 /* /etc/hosts, when the resolver uses it: addresses appended at *n. */
-void dns_hosts_file(struct dns *dns, const char *host, int family, struct sockaddr_storage *addrs,
-	size_t *n);
+void dns_hosts_file(
+	struct dns *dns, const char *host, int family, struct sockaddr_storage *addrs, size_t *n);
 
 #endif

@@ -37,7 +37,8 @@ void fiber_breathe(void);
 void io_sleep(int64_t ms);
 
 /* Conditions: no lost wake-ups within one thread, because nothing runs between test and wait.
- * Zero-initialise. wait returns 0 when woken, -1 at the deadline. FIFO. Outside fibers a wait runs the loop. */
+ * Zero-initialise. wait returns 0 when woken, -1 at the deadline. FIFO. Outside fibers a wait runs
+ * the loop. */
 struct fiber_cond {
 	struct list waiters;
 };

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "io/sched.h"
 
-#define WANTS_MAX	16
+#define WANTS_MAX     16
 #define UNIX_RETRY_MS 20 /* a Unix socket whose backlog is full can't be waited for */
 
 /* --- waiting --- */
@@ -41,7 +41,7 @@ static int poll_wants(struct io_want *wants, size_t n, int64_t deadline)
 	struct pollfd fds[WANTS_MAX];
 	for (size_t i = 0; i < n; i++) {
 		short bits = (wants[i].events & LOOP_READ ? POLLIN | POLLRDHUP : 0) |
-			(wants[i].events & LOOP_WRITE ? POLLOUT : 0);
+			     (wants[i].events & LOOP_WRITE ? POLLOUT : 0);
 		fds[i] = (struct pollfd){.fd = wants[i].fd, .events = bits};
 	}
 	int count;
@@ -124,7 +124,8 @@ ssize_t io_write(int fd, const void *p, size_t n, int64_t deadline)
 	return rc;
 }
 
-ssize_t io_send_fds(int sock, const void *p, size_t n, const int *fds, size_t nfds, int64_t deadline)
+ssize_t io_send_fds(
+	int sock, const void *p, size_t n, const int *fds, size_t nfds, int64_t deadline)
 {
 	int rc;
 	do {
@@ -155,8 +156,8 @@ int io_accept(int fd, struct sockaddr_storage *peer_r, socklen_t *len_r, int64_t
 	do {
 		*len_r = sizeof(*peer_r);
 		fd_clear(fd);
-		int got = accept4(
-			fd, (struct sockaddr *)peer_r, len_r, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int got =
+			accept4(fd, (struct sockaddr *)peer_r, len_r, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (got >= 0) {
 			fd_forget(got);
 			return got;

@@ -1,6 +1,6 @@
 /*
- * Waiting and blocking work. All results: > 0 or 0 as with the system call; -1 an error (errno kept for
- * the caller's message), IO_TIMEOUT at the deadline.
+ * Waiting and blocking work. All results: > 0 or 0 as with the system call; -1 an error (errno kept
+ * for the caller's message), IO_TIMEOUT at the deadline.
  */
 #ifndef IO_IO_H
 #define IO_IO_H
@@ -17,7 +17,7 @@
 /* Descriptors must be non-blocking in daemons. events: LOOP_READ|LOOP_WRITE of io/loop.h.
  * Returns the ready events, IO_TIMEOUT or -1. */
 int io_wait(int fd, int events, int64_t deadline);
-/* The same for several descriptors: how many are ready (got tells which and how), IO_TIMEOUT or -1. */
+/* For several descriptors: how many are ready (got tells which and how), IO_TIMEOUT or -1. */
 struct io_want {
 	int fd;
 	int events;
@@ -33,7 +33,8 @@ int io_connect(const struct sockaddr *to, socklen_t len, const struct sockaddr *
 int io_connect_unix(const char *path, int64_t deadline);
 
 /* os_send_fds and os_recv_fds that wait. */
-ssize_t io_send_fds(int sock, const void *p, size_t n, const int *fds, size_t nfds, int64_t deadline);
+ssize_t io_send_fds(
+	int sock, const void *p, size_t n, const int *fds, size_t nfds, int64_t deadline);
 ssize_t io_recv_fds(int sock, void *p, size_t n, int *fds_r, size_t *nfds_r, int64_t deadline);
 
 /* Ends the waits of other fibers on it with EBADF and closes it; *fd becomes -1.
@@ -41,9 +42,10 @@ ssize_t io_recv_fds(int sock, void *p, size_t n, int *fds_r, size_t *nfds_r, int
  * io_close or a stream. */
 void io_close(int *fd);
 
-/* Runs fn(arg) on a helper thread and waits for it: for what blocks (fdatasync, a cold read, crypt).
- * Returns fn's value; errno is as fn left it. Where nothing else could run meanwhile (outside fibers, none started)
- * fn is simply called. Threads are started at first use, at most IO_THREADS_MAX; work waits its turn in order. */
+/* Runs fn(arg) on a helper thread and waits for it: for what blocks (fdatasync, a cold read,
+ * crypt). Returns fn's value; errno is as fn left it. Where nothing else could run meanwhile
+ * (outside fibers, none started) fn is simply called. Threads are started at first use, at most
+ * IO_THREADS_MAX; work waits its turn in order. */
 #define IO_THREADS_MAX 8
 typedef int (*io_call_fn)(void *arg);
 int io_call(io_call_fn fn, void *arg);
@@ -51,7 +53,7 @@ int io_call(io_call_fn fn, void *arg);
 struct io_threads;
 struct io_threads *io_threads_new(const char *name, unsigned max);
 int io_call_on(struct io_threads *t, io_call_fn fn, void *arg); /* always on one of its threads */
-void io_threads_free(struct io_threads **t); /* after what is queued is done */
+void io_threads_free(struct io_threads **t);			/* after what is queued is done */
 /* Ends its threads; nothing may be under way. */
 void io_threads_free(struct io_threads **t);
 

@@ -17,7 +17,7 @@ struct loop_timer {
 	struct timer timer;
 };
 
-/* One loop for each thread, found without being passed: io_* are called from code that knows none. */
+/* One loop a thread, found without being passed: io_* are called from code that knows none. */
 static _Thread_local struct loop *this_loop;
 
 static struct loop *loop_create(void)
@@ -82,8 +82,8 @@ void loop_close(void)
 	if (!forked)
 		pthread_mutex_destroy(&loop->post_lock);
 	this_loop = NULL;
-	/* A child that was forked in a fiber goes on running on that fiber's stack, and the parent's
-	 * fibers still point here. */
+	/* A child that was forked in a fiber goes on running on that fiber's stack, and the
+	 * parent's fibers still point here. */
 	if (!loop->n_fibers)
 		mem_free(&loop);
 }
@@ -123,7 +123,8 @@ void loop_timer_remove(struct loop_timer **t)
 	mem_free(t);
 }
 
-/* At most as many as there were, so that a timer that sets itself again for now can't hold the turn. */
+/* At most as many as there were, so that a timer that sets itself again for now can't hold the
+ * turn. */
 static void run_timers(struct loop *loop)
 {
 	for (size_t most = loop->timers.n; most; most--) {

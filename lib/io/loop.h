@@ -14,8 +14,9 @@ void loop_run(void);
 /* Runs what is ready and due, waiting at most ms; for tools and tests. */
 void loop_turn(int64_t ms);
 void loop_stop(void);
-/* Gives back what this thread's loop holds, before the thread ends (with no fiber left); the next use makes
- * a new one. In the child of a fork it must be called first: it leaves the parent's loop behind. */
+/* Gives back what this thread's loop holds, before the thread ends (with no fiber left); the next
+ * use makes a new one. In the child of a fork it must be called first: it leaves the parent's loop
+ * behind. */
 void loop_close(void);
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };

@@ -79,7 +79,8 @@ int net_parse(const char *text, struct net_addr *addr_r, const char **err_r)
 		return -1;
 	}
 	if (!parse_host(span_make(s.p, colon - 1), (uint16_t)port, addr_r)) {
-		*err_r = "The host of the address is not *, an IPv4 address or an IPv6 address in brackets.";
+		*err_r = "The host of the address is not *, an IPv4 address or an IPv6 address in "
+			 "brackets.";
 		return -1;
 	}
 	return 0;

@@ -17,13 +17,14 @@ int net_parse(const char *text, struct net_addr *addr_r, const char **err_r);
 /* "192.0.2.1" or "2001:db8::1" without port; v4-mapped as v4; "unix" for Unix sockets. */
 void net_put_host(struct str *out, const struct sockaddr *sa);
 int net_port(const struct sockaddr *sa);
-/* Bound, listening, non-blocking, close-on-exec, TCP_NODELAY inherited by accepted sockets; mode is for Unix sockets (0
- * keeps the umask's), whose stale file is replaced. -1 with *err_r. */
+/* Bound, listening, non-blocking, close-on-exec, TCP_NODELAY inherited by accepted sockets; mode is
+ * for Unix sockets (0 keeps the umask's), whose stale file is replaced. -1 with *err_r. */
 int net_listen(const struct net_addr *addr, int backlog, unsigned mode, const char **err_r);
 
 /* "127.0.0.0/8 [::1]/128 10.1.2.3": parsed once, matched often. */
 struct net_list;
-int net_list_parse(struct pool *pool, const char *text, struct net_list **list_r, const char **err_r);
+int net_list_parse(
+	struct pool *pool, const char *text, struct net_list **list_r, const char **err_r);
 bool net_list_has(const struct net_list *list, const struct sockaddr *sa);
 
 #endif

@@ -61,7 +61,8 @@ static bool is_separator(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',';
 }
 
-int net_list_parse(struct pool *pool, const char *text, struct net_list **list_r, const char **err_r)
+int net_list_parse(
+	struct pool *pool, const char *text, struct net_list **list_r, const char **err_r)
 {
 	struct net_list *list = pool_new_of(pool, struct net_list);
 	list->nets.pool = pool;

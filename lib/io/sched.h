@@ -18,9 +18,9 @@
 
 struct log_context;
 
-#define STACK_CACHE_MAX  128	   /* ended fibers' stacks kept for the next ones */
+#define STACK_CACHE_MAX	 128	    /* ended fibers' stacks kept for the next ones */
 #define STACK_KEPT_BYTES (8 * 1024) /* of each, the part that every fiber touches */
-#define PARKED_TRIM_MS   1000	   /* a fiber that waits longer gives back its unused stack */
+#define PARKED_TRIM_MS	 1000	    /* a fiber that waits longer gives back its unused stack */
 
 struct timer {
 	struct heap_node node;
@@ -89,7 +89,7 @@ struct loop *loop_peek(void); /* NULL before */
 void timer_set(struct loop *loop, struct timer *t, int64_t at);
 void loop_post_node(struct loop *loop, struct post *post);
 void loop_wake(struct loop *loop);
-/* Outside fibers, with none started: a wait may block the thread. In a callback it must not: panic. */
+/* Outside fibers, with none started: a wait may block the thread. Panics in a callback. */
 bool loop_may_block(struct loop *loop);
 
 /* --- fiber.c --- */
@@ -104,7 +104,7 @@ void sched_run_ready(struct loop *loop);
 struct fiber *stack_get(struct loop *loop);
 void stack_put(struct loop *loop, struct fiber *f);
 void stack_drop_cached(struct loop *loop);
-/* Gives back what lies below the frames of long parked fibers; -1 or milliseconds to the next due. */
+/* Gives back what lies below long parked fibers' frames; -1 or milliseconds to the next due. */
 int64_t stack_trim_parked(struct loop *loop);
 
 /* --- watch.c --- */

@@ -53,8 +53,7 @@ void stack_put(struct loop *loop, struct fiber *f)
 
 void stack_drop_cached(struct loop *loop)
 {
-	list_each(at, &loop->stacks)
-		stack_unmap(list_entry(at, struct fiber, link));
+	list_each(at, &loop->stacks) stack_unmap(list_entry(at, struct fiber, link));
 	list_init(&loop->stacks);
 	loop->n_stacks = 0;
 }

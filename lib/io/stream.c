@@ -231,7 +231,8 @@ bool stream_wait(struct stream *s, int events)
 bool stream_wait_input(struct stream *s, int want)
 {
 	if (buffer_len(&s->out) && !s->flushing)
-		return stream_flush(s) == 0; /* news may have come meanwhile: the caller tries again */
+		return stream_flush(s) ==
+		       0; /* news may have come meanwhile: the caller tries again */
 	if (!buffer_len(&s->in))
 		buffer_release(&s->in);
 	if (!buffer_len(&s->out))

@@ -1,11 +1,11 @@
 /*
- * Buffered, bidirectional byte streams over a socket or pipe, plain or TLS. Errors are sticky: write
- * freely, check at flush; after an error reads say end and writes go nowhere. Every wait has the
- * stream's deadline. Reading flushes pending output first only when it would have to wait (so that
- * pipelined commands get batched replies).
+ * Buffered, bidirectional byte streams over a socket or pipe, plain or TLS. Errors are sticky:
+ * write freely, check at flush; after an error reads say end and writes go nowhere. Every wait has
+ * the stream's deadline. Reading flushes pending output first only when it would have to wait (so
+ * that pipelined commands get batched replies).
  *
- * Buffers are allocated on use and given back when they are empty and the stream waits, so that an idle
- * connection costs no buffer memory.
+ * Buffers are allocated on use and given back when they are empty and the stream waits, so that an
+ * idle connection costs no buffer memory.
  */
 #ifndef IO_STREAM_H
 #define IO_STREAM_H
@@ -21,36 +21,38 @@ struct tls_context;
 
 #define STREAM_BUFFER_MAX (64 * 1024) /* peek never holds more */
 
-struct stream *stream_new(int fd); /* owns fd, makes it non-blocking */
+struct stream *stream_new(int fd);    /* owns fd, makes it non-blocking */
 void stream_close(struct stream **s); /* no flush; TLS close_notify is sent if it fits */
 int stream_fd(const struct stream *s);
 
-/* Idle limit for each wait from now on; 0 or less: none. And an absolute one (clock_mono_ms) on top. */
+/* Idle limit for each wait from now on; 0 or less: none. And an absolute one (clock_mono_ms) on
+ * top. */
 void stream_set_timeout(struct stream *s, int64_t ms);
 void stream_set_deadline(struct stream *s, int64_t deadline);
 
 /* Why it ended: STREAM_OK while it lives. EOF is set when the peer closed in order. */
 enum stream_state { STREAM_OK, STREAM_EOF, STREAM_TIMEOUT, STREAM_ERROR };
 enum stream_state stream_state(const struct stream *s);
-const char *stream_error(const struct stream *s); /* a sentence; "" while it lives */
+const char *stream_error(const struct stream *s);    /* a sentence; "" while it lives */
 void stream_fail(struct stream *s, const char *why); /* e.g. from a limit */
 
 /* --- reading --- */
 
-/* What is buffered, waiting for at least `least` bytes (1 normally; at most STREAM_BUFFER_MAX). false
- * at the end or error with fewer. The span stays valid until the next read call. */
+/* What is buffered, waiting for at least `least` bytes (1 normally; at most STREAM_BUFFER_MAX).
+ * false at the end or error with fewer. The span stays valid until the next read call. */
 bool stream_peek(struct stream *s, size_t least, struct span *buf_r);
 void stream_consume(struct stream *s, size_t n);
-/* Puts bytes in front of what is read next: what another program had read of this connection. At most
- * STREAM_BUFFER_MAX with what is buffered. */
+/* Puts bytes in front of what is read next: what another program had read of this connection. At
+ * most STREAM_BUFFER_MAX with what is buffered. */
 void stream_unread(struct stream *s, struct span bytes);
 /* True when bytes are there without waiting on the network. */
 bool stream_has_input(struct stream *s);
 
-/* A line up to LF, without its line end; *crlf_r tells whether it ended in CRLF (NULL: not asked). 1 found, 0 end of
- * stream, -1 error or timeout, STREAM_TOO_LONG: longer than max; then the line up to its LF is
- * skipped, and the stream lives. max counts up to STREAM_BUFFER_MAX. At the end of the stream bytes without a line
- * end are no line; stream_peek still shows them. The span is valid until the next read call. */
+/* A line up to LF, without its line end; *crlf_r tells whether it ended in CRLF (NULL: not asked).
+ * 1 found, 0 end of stream, -1 error or timeout, STREAM_TOO_LONG: longer than max; then the line up
+ * to its LF is skipped, and the stream lives. max counts up to STREAM_BUFFER_MAX. At the end of the
+ * stream bytes without a line end are no line; stream_peek still shows them. The span is valid
+ * until the next read call. */
 #define STREAM_TOO_LONG (-3)
 int stream_read_line(struct stream *s, size_t max, struct span *line_r, bool *crlf_r);
 /* Exactly n bytes into p. */
@@ -59,7 +61,8 @@ ssize_t stream_read_some(struct stream *s, void *p, size_t n); /* 0 end, -1 erro
 
 /* --- writing --- */
 
-/* Several fibers may write; each call's bytes stay together as long as they fit the buffer or are 64 KiB and more. */
+/* Several fibers may write; each call's bytes stay together as long as they fit the buffer or are
+ * 64 KiB and more. */
 void stream_write(struct stream *s, const void *p, size_t n);
 void stream_puts(struct stream *s, const char *text);
 void stream_write_span(struct stream *s, struct span bytes);
@@ -74,10 +77,11 @@ void stream_flush_try(struct stream *s);
 
 /* --- TLS --- */
 
-/* Handshake on this stream; -1 with *err_r in the thread's storage. Plaintext already buffered when a
- * server starts TLS is an injection (design rule 25): the handshake is refused. host: SNI and name to
- * check on the client's side, NULL on the server's. */
-int stream_start_tls(struct stream *s, struct tls_context *ctx, const char *host, const char **err_r);
+/* Handshake on this stream; -1 with *err_r in the thread's storage. Plaintext already buffered when
+ * a server starts TLS is an injection (design rule 25): the handshake is refused. host: SNI and
+ * name to check on the client's side, NULL on the server's. */
+int stream_start_tls(
+	struct stream *s, struct tls_context *ctx, const char *host, const char **err_r);
 bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3", cipher, bits for Received and logs; verified tells about the peer's certificate. */
 struct tls_info {

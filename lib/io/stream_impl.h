@@ -29,14 +29,15 @@ struct ssl_st;
 struct stream {
 	int fd;
 	uint8_t state; /* enum stream_state */
-	bool drained;  /* a read found less than it asked for: only news in fd_hint makes another worth it */
+	bool drained;  /* a read found less than it asked for: only news in fd_hint makes another
+			  worth it */
 	bool no_socket;
-	bool bulk;     /* the last read filled the buffer: a large one pays */
-	bool skipping; /* inside a line that was too long */
-	bool flushing; /* some fiber is in stream_flush */
-	bool tls_failed; /* no close_notify after a fatal error */
-	bool raw_eof;	 /* TLS: the socket ended */
-	bool out_shut;	 /* our end of the conversation has been closed */
+	bool bulk;	  /* the last read filled the buffer: a large one pays */
+	bool skipping;	  /* inside a line that was too long */
+	bool flushing;	  /* some fiber is in stream_flush */
+	bool tls_failed;  /* no close_notify after a fatal error */
+	bool raw_eof;	  /* TLS: the socket ended */
+	bool out_shut;	  /* our end of the conversation has been closed */
 	uint32_t scanned; /* bytes after in.at known to hold no LF */
 	struct buffer in, out;
 	int64_t timeout, deadline;
@@ -57,8 +58,8 @@ void stream_end(struct stream *s, enum stream_state state, const char *why);
 /* "What: reason of errno." */
 void stream_fail_errno(struct stream *s, const char *what);
 
-/* Bytes moved without waiting; 0 is the end (read); BLOCKED: *want_r tells what to wait for; FAILED:
- * the stream says why. */
+/* Bytes moved without waiting; 0 is the end (read); BLOCKED: *want_r tells what to wait for;
+ * FAILED: the stream says why. */
 enum { BLOCKED = -1, FAILED = -2 };
 ssize_t stream_raw_read(struct stream *s, void *p, size_t n); /* as read(2), plain socket */
 ssize_t stream_raw_write(struct stream *s, const void *p, size_t n);
@@ -67,7 +68,8 @@ ssize_t stream_try_write(struct stream *s, const void *p, size_t n, int *want_r)
 /* false: the stream failed. */
 bool stream_wait(struct stream *s, int events);
 int64_t stream_wait_deadline(const struct stream *s);
-/* Moves pending output as far as it goes: what to wait for, or 0 when all went or the stream failed. */
+/* Moves pending output as far as it goes: what to wait for, or 0 when all went or the stream
+ * failed. */
 int stream_push(struct stream *s);
 /* One fiber sends at a time, from begin (false when the stream has failed) to end. */
 bool stream_begin_flush(struct stream *s);

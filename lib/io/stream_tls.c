@@ -206,7 +206,8 @@ static const char *keep(const char *text)
 	return kept;
 }
 
-int stream_start_tls(struct stream *s, struct tls_context *ctx, const char *host, const char **err_r)
+int stream_start_tls(
+	struct stream *s, struct tls_context *ctx, const char *host, const char **err_r)
 {
 	if (s->tls)
 		stream_fail(s, "TLS is already on.");
@@ -240,8 +241,8 @@ void stream_tls_info(const struct stream *s, struct tls_info *info_r)
 	info_r->protocol = SSL_get_version(s->tls);
 	info_r->cipher = SSL_get_cipher_name(s->tls);
 	info_r->bits = SSL_get_cipher_bits(s->tls, NULL);
-	info_r->verified = SSL_get0_peer_certificate(s->tls) &&
-		SSL_get_verify_result(s->tls) == X509_V_OK;
+	info_r->verified =
+		SSL_get0_peer_certificate(s->tls) && SSL_get_verify_result(s->tls) == X509_V_OK;
 	info_r->sni = sni ? sni : "";
 }
 

@@ -15,7 +15,8 @@ int stream_push(struct stream *s)
 {
 	while (buffer_len(&s->out) && !stream_is_dead(s)) {
 		int want;
-		ssize_t done = stream_try_write(s, s->out.p + s->out.at, buffer_len(&s->out), &want);
+		ssize_t done =
+			stream_try_write(s, s->out.p + s->out.at, buffer_len(&s->out), &want);
 		if (done == BLOCKED)
 			return want;
 		if (done > 0)

@@ -41,7 +41,7 @@ static void set_common(SSL_CTX *ctx)
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	/* One read for each packet instead of one for each record's head and body. */
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets only */
@@ -82,8 +82,8 @@ void tls_free(struct tls_context **ctx)
 	mem_free(&c);
 }
 
-int tls_server_new(const char *cert_file, const char *key_file, struct tls_context **ctx_r,
-	const char **err_r)
+int tls_server_new(
+	const char *cert_file, const char *key_file, struct tls_context **ctx_r, const char **err_r)
 {
 	struct tls_context *c = context_new(TLS_server_method(), err_r);
 	if (!c)
@@ -137,7 +137,8 @@ void tls_preload(void)
 	static const char *const digests[] = {"SHA2-256", "SHA2-384", "SHA2-512", "SHA1", "MD5"};
 	unsigned char noise[16];
 	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
-		OPENSSL_INIT_LOAD_CONFIG, NULL);
+				 OPENSSL_INIT_LOAD_CONFIG,
+		NULL);
 	for (size_t i = 0; i < sizeof(digests) / sizeof(digests[0]); i++) {
 		EVP_MD *md = EVP_MD_fetch(NULL, digests[i], NULL);
 		EVP_MD_free(md);

@@ -1,4 +1,5 @@
-/* TLS contexts (OpenSSL 3): TLS 1.2 and up, no renegotiation, session tickets, idle buffers released. */
+/* TLS contexts (OpenSSL 3): TLS 1.2 and up, no renegotiation, session tickets, idle buffers
+ * released. */
 #ifndef IO_TLS_H
 #define IO_TLS_H
 
@@ -10,8 +11,8 @@ struct tls_context;
 int tls_server_new(const char *cert_file, const char *key_file, struct tls_context **ctx_r,
 	const char **err_r);
 /* verify: the certificate must chain to ca_file (NULL: the system's) and match the host. */
-int tls_client_new(bool verify, const char *ca_file, struct tls_context **ctx_r,
-	const char **err_r);
+int tls_client_new(
+	bool verify, const char *ca_file, struct tls_context **ctx_r, const char **err_r);
 void tls_free(struct tls_context **ctx);
 
 /* Loads what OpenSSL would open late (providers, config), before chroot (design rule 23). */

@@ -173,7 +173,8 @@ bool fd_hint(int fd)
 bool fd_is_waited_for(int fd, int events)
 {
 	struct fd_slot *slot = slot_find(loop_peek(), fd);
-	return slot && ((events & LOOP_READ && slot->reader) || (events & LOOP_WRITE && slot->writer));
+	return slot &&
+	       ((events & LOOP_READ && slot->reader) || (events & LOOP_WRITE && slot->writer));
 }
 
 void fd_clear(int fd)
@@ -306,7 +307,7 @@ void watch_dispatch(struct loop *loop, uint64_t key, uint32_t epoll_events)
 		wake_waiters(slot, fd, events);
 		return;
 	}
-	/* Hang-ups are told as whatever is asked for, so that the callback meets them in its call. */
+	/* Hang-ups are told as whatever is asked for: the callback meets them in its call. */
 	int told = events & w->events;
 	if (!told && events & HUNG_UP)
 		told = w->events ? w->events : LOOP_READ;

@@ -1,4 +1,4 @@
-/* First frames of new contexts, in the layout that context_*.S restores, and the sanitizer's hooks. */
+/* First frames of new contexts, as context_*.S restores them, and the sanitizer's hooks. */
 #include "os/os.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #if defined(__x86_64__)
-#define TARGET __attribute__((target("sse4.2")))
+#define TARGET	       __attribute__((target("sse4.2")))
 #define STEP_8(crc, v) __builtin_ia32_crc32di((crc), (v))
 #define STEP_1(crc, v) __builtin_ia32_crc32qi((uint32_t)(crc), (v))
 static bool has_instruction(void)
@@ -12,7 +12,7 @@ static bool has_instruction(void)
 }
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
-#define TARGET __attribute__((target("+crc")))
+#define TARGET	       __attribute__((target("+crc")))
 #define STEP_8(crc, v) __builtin_aarch64_crc32cx((uint32_t)(crc), (v))
 #define STEP_1(crc, v) __builtin_aarch64_crc32cb((uint32_t)(crc), (v))
 static bool has_instruction(void)
@@ -36,9 +36,22 @@ TARGET static uint32_t crc_fast(uint32_t start, const unsigned char *p, size_t n
 
 /* Remainders of the reflected polynomial 0x82f63b78 for one nibble. */
 static const uint32_t nibbles[16] = {
-	0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362,
-	0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab,
-	0xe330a81a, 0xf36e6f75,
+	0x00000000,
+	0x105ec76f,
+	0x20bd8ede,
+	0x30e349b1,
+	0x417b1dbc,
+	0x5125dad3,
+	0x61c69362,
+	0x7198540d,
+	0x82f63b78,
+	0x92a8fc17,
+	0xa24bb5a6,
+	0xb21572c9,
+	0xc38d26c4,
+	0xd3d3e1ab,
+	0xe330a81a,
+	0xf36e6f75,
 };
 
 static uint32_t crc_slow(uint32_t crc, const unsigned char *p, size_t n)

@@ -119,10 +119,11 @@ static int give_up(int dirfd, const char *name, int fd)
 	return -1;
 }
 
-static int replace_through(int dirfd, const char *temporary, const char *name, const void *p, size_t n,
-	mode_t mode)
+static int replace_through(
+	int dirfd, const char *temporary, const char *name, const void *p, size_t n, mode_t mode)
 {
-	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(
+		dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -1;
 	if (write_new(fd, p, n, mode) < 0)

@@ -22,8 +22,8 @@ void os_random(void *p, size_t n);
 
 /* --- files --- */
 
-/* Whole-buffer writes and reads at an offset; 0, or -1 with errno set (ENOSPC matters to callers). A
- * read that meets the end of the file early is an error with errno 0. */
+/* Whole-buffer writes and reads at an offset; 0, or -1 with errno set (ENOSPC matters to callers).
+ * A read that meets the end of the file early is an error with errno 0. */
 int os_pwrite_all(int fd, const void *p, size_t n, uint64_t at);
 int os_pread_all(int fd, void *p, size_t n, uint64_t at);
 int os_write_all(int fd, const void *p, size_t n);
@@ -46,7 +46,8 @@ int os_free_space(int fd, uint64_t *bytes_r);
 /* Open-file-description locks on the whole file (they die with the last descriptor of the open).
  * try: 1 got it, 0 somebody else has it, -1 error. */
 int os_lock_try(int fd, bool exclusive);
-int os_lock_wait(int fd, bool exclusive); /* blocks: only in helper threads or single-purpose programs */
+int os_lock_wait(
+	int fd, bool exclusive); /* blocks: only in helper threads or single-purpose programs */
 void os_unlock(int fd);
 
 /* An unlinked memory file with these bytes, sealed against every change; -1 with errno. */
@@ -72,7 +73,8 @@ void os_drop_privilege(uid_t uid, gid_t gid, const char *chroot_to);
 void os_no_new_privs(void);
 /* Gives freed memory back to the system: after start-up, before a process waits for days. */
 void os_trim_memory(void);
-/* Whether this is a build with the address sanitizer, whose run-time needs system calls a sandbox refuses. */
+/* Whether this is a build with the address sanitizer, whose run-time needs system calls a sandbox
+ * refuses. */
 bool os_is_sanitized(void);
 /* READY=1, STATUS=..., RELOADING=1 to systemd when NOTIFY_SOCKET is set; otherwise nothing. */
 void os_sd_notify(const char *state);
@@ -86,12 +88,15 @@ struct os_context {
 };
 /* Prepares a context that will run fn(arg) on the stack [base, base+size) when first switched to;
  * fn must never return. */
-void os_context_make(struct os_context *ctx, void *base, size_t size, void (*fn)(void *), void *arg);
+void os_context_make(
+	struct os_context *ctx, void *base, size_t size, void (*fn)(void *), void *arg);
 void os_context_switch(struct os_context *from, const struct os_context *to);
-/* Bytes of a fiber's stack, a multiple of the page size: more in sanitizer builds, which put red zones around arrays. */
+/* Bytes of a fiber's stack, a multiple of the page size: more in sanitizer builds, which put red
+ * zones around arrays. */
 #define OS_STACK_SIZE (256 * 1024)
 size_t os_stack_size(void);
-/* Address sanitizer's notion of stacks; nothing in ordinary builds. fake may be NULL when leaving for good. */
+/* Address sanitizer's notion of stacks; nothing in ordinary builds. fake may be NULL when leaving
+ * for good. */
 void os_asan_switch_start(void **fake, const void *base, size_t size);
 void os_asan_switch_finish(void *fake, const void **old_base_r, size_t *old_size_r);
 

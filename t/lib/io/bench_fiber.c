@@ -1,7 +1,7 @@
 /*
- * What the scheduler costs, in ratios to watch when it changes: switches, echoed lines, helper calls,
- * commits, and memory for each idle connection. Not part of the checks:
- *	make BUILD=... $BUILD/t/lib/io/bench_fiber && $BUILD/t/lib/io/bench_fiber
+ * What the scheduler costs, in ratios to watch when it changes: switches, echoed lines, helper
+ *calls, commits, and memory for each idle connection. Not part of the checks: make BUILD=...
+ *$BUILD/t/lib/io/bench_fiber && $BUILD/t/lib/io/bench_fiber
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -139,7 +139,8 @@ static void bench_calls(int fibers)
 		fiber_start("calls", call_many, &each);
 	int64_t start = clock_mono_us();
 	run_fibers();
-	printf("io_call, %2d fibers            %8.1f us\n", fibers, seconds_since(start) / 20000 * 1e6);
+	printf("io_call, %2d fibers            %8.1f us\n", fibers,
+		seconds_since(start) / 20000 * 1e6);
 }
 
 enum { FILE_BYTES = 16 << 20, RECORD = 4096, COMMITS = 4000 };

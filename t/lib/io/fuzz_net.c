@@ -1,4 +1,4 @@
-/* Addresses and lists of networks from any text: what is taken prints and parses again as the same. */
+/* Addresses and lists of networks from any text: what is taken prints and parses as the same. */
 #include <netinet/in.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* A name server for tests on a thread of its own, UDP and TCP on 127.0.0.1: names say how it answers. */
+/* A name server for tests on a thread of its own, UDP and TCP on 127.0.0.1: names say how it
+ * answers. */
 #ifndef TEST_IO_NAME_SERVER_H
 #define TEST_IO_NAME_SERVER_H
 
@@ -43,7 +44,8 @@ struct reply {
 	bool silent, garbage;
 };
 
-static inline void put_record(struct reply *r, const char *name, unsigned type, const struct str *data)
+static inline void put_record(
+	struct reply *r, const char *name, unsigned type, const struct str *data)
 {
 	put_name(&r->answers, name);
 	put_16(&r->answers, type);
@@ -169,7 +171,8 @@ static inline void answer_tcp(struct name_server *ns)
 static inline void *name_server_main(void *arg)
 {
 	struct name_server *ns = arg;
-	struct pollfd fds[2] = {{.fd = ns->udp, .events = POLLIN}, {.fd = ns->tcp, .events = POLLIN}};
+	struct pollfd fds[2] = {
+		{.fd = ns->udp, .events = POLLIN}, {.fd = ns->tcp, .events = POLLIN}};
 	while (!atomic_load(&ns->stop)) {
 		if (poll(fds, 2, 20) <= 0)
 			continue;
@@ -194,7 +197,7 @@ static inline void name_server_start(struct name_server *ns)
 		assert_int_equal(bind(ns->tcp, (struct sockaddr *)&at, sizeof(at)), 0);
 		assert_int_equal(getsockname(ns->tcp, (struct sockaddr *)&at, &len), 0);
 	} while (bind(ns->udp, (struct sockaddr *)&at, sizeof(at)) != 0 &&
-		close(ns->tcp) + close(ns->udp) == 0);
+		 close(ns->tcp) + close(ns->udp) == 0);
 	assert_int_equal(listen(ns->tcp, 10), 0);
 	snprintf(ns->at, sizeof(ns->at), "127.0.0.1:%d", ntohs(at.sin_port));
 	assert_int_equal(pthread_create(&ns->thread, NULL, name_server_main, ns), 0);

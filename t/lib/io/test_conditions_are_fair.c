@@ -94,7 +94,8 @@ static void a_mutex_goes_round(void **state)
 	(void)state;
 	struct fiber_mutex mutex = {0};
 	int inside = 0;
-	struct locker l[3] = {{&mutex, 'a', &inside}, {&mutex, 'b', &inside}, {&mutex, 'c', &inside}};
+	struct locker l[3] = {
+		{&mutex, 'a', &inside}, {&mutex, 'b', &inside}, {&mutex, 'c', &inside}};
 	for (int i = 0; i < 3; i++)
 		fiber_start("locker", lock_three_times, &l[i]);
 	run_fibers();

@@ -1,4 +1,5 @@
-/* DNS answers: found, authoritatively none, and not known now are three things, whatever the server does. */
+/* DNS answers: found, authoritatively none, and not known now are three things, whatever the server
+ * does. */
 #include "io/dns.h"
 #include "name_server.h"
 #include "test.h"
@@ -46,7 +47,8 @@ void name_server_answer(struct reply *r, const char *name, unsigned type)
 			put_addr(r, "real.test", "192.0.2.6");
 	} else if (strcmp(name, "crowd.test") == 0) {
 		for (unsigned i = 0; i < 100; i++) {
-			snprintf(host, sizeof(host), type == ns_t_a ? "192.0.2.%u" : "2001:db8::%x", i + 1);
+			snprintf(host, sizeof(host), type == ns_t_a ? "192.0.2.%u" : "2001:db8::%x",
+				i + 1);
 			put_addr(r, name, host);
 		}
 	} else if (strcmp(name, "1.2.0.192.in-addr.arpa") == 0) {
@@ -126,11 +128,16 @@ static void statuses(void **state)
 		const char *name;
 		enum dns_status status;
 	} rows[] = {
-		{"nowhere.test", DNS_NONE},       {"nodata.test", DNS_NONE},
-		{"servfail.test", DNS_TEMPFAIL},  {"refused.test", DNS_TEMPFAIL},
-		{"garbage.test", DNS_TEMPFAIL},   {"evil.test", DNS_TEMPFAIL},
-		{"", DNS_NONE},                   {"a..b", DNS_NONE},
-		{long_name, DNS_NONE},            {"mixed.test", DNS_OK},
+		{"nowhere.test", DNS_NONE},
+		{"nodata.test", DNS_NONE},
+		{"servfail.test", DNS_TEMPFAIL},
+		{"refused.test", DNS_TEMPFAIL},
+		{"garbage.test", DNS_TEMPFAIL},
+		{"evil.test", DNS_TEMPFAIL},
+		{"", DNS_NONE},
+		{"a..b", DNS_NONE},
+		{long_name, DNS_NONE},
+		{"mixed.test", DNS_OK},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_int_equal(dns_mx(dns, pool, rows[i].name, soon(), &mx, &n), rows[i].status);
@@ -153,8 +160,9 @@ static void silence_ends_at_the_deadline(void **state)
 static void expect_addr(const struct sockaddr_storage *sa, const char *want)
 {
 	char text[INET6_ADDRSTRLEN];
-	const void *addr = sa->ss_family == AF_INET ? (const void *)&((const struct sockaddr_in *)sa)->sin_addr
-						    : &((const struct sockaddr_in6 *)sa)->sin6_addr;
+	const void *addr = sa->ss_family == AF_INET
+				   ? (const void *)&((const struct sockaddr_in *)sa)->sin_addr
+				   : &((const struct sockaddr_in6 *)sa)->sin6_addr;
 	assert_non_null(inet_ntop(sa->ss_family, addr, text, sizeof(text)));
 	assert_string_equal(text, want);
 	assert_int_equal(ntohs(((const struct sockaddr_in *)sa)->sin_port), 25);
@@ -184,12 +192,14 @@ static void addresses(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct sockaddr_storage *sa;
 		size_t n;
-		assert_int_equal(dns_addr(dns, pool, rows[i].name, 25, soon(), &sa, &n), rows[i].status);
+		assert_int_equal(
+			dns_addr(dns, pool, rows[i].name, 25, soon(), &sa, &n), rows[i].status);
 		assert_int_equal(n, rows[i].n);
 		if (n)
 			expect_addr(&sa[0], rows[i].first);
 		if (n > 1)
-			assert_int_equal(sa[n - 1].ss_family, AF_INET); /* both families have room */
+			assert_int_equal(
+				sa[n - 1].ss_family, AF_INET); /* both families have room */
 	}
 }
 
@@ -213,7 +223,8 @@ static void names_of_addresses(void **state)
 	assert_string_equal(name, "one.test");
 	assert_int_equal(ptr_of("2001:db8::1", &name), DNS_OK);
 	assert_string_equal(name, "six.test");
-	assert_int_not_equal(ptr_of("192.0.2.2", &name), DNS_OK); /* no name at all rather than that */
+	assert_int_not_equal(
+		ptr_of("192.0.2.2", &name), DNS_OK); /* no name at all rather than that */
 	assert_null(name);
 	assert_int_equal(ptr_of("192.0.2.9", &name), DNS_NONE);
 }

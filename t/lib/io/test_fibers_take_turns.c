@@ -101,7 +101,7 @@ static void registers_survive(void **state)
 		fiber_start("float", add_floats, &x[i]);
 	run_fibers();
 	assert_true(x[0] == 1.5 * 4950 && x[1] == 2.25 * 4950 && x[2] == -3.0 * 4950 &&
-		x[3] == 0.125 * 4950);
+		    x[3] == 0.125 * 4950);
 }
 
 static void set_context(void *arg)
@@ -154,7 +154,7 @@ static int overflow(size_t depth)
 	return depth ? overflow(depth - 1) + block[17] : 0;
 }
 
-/* A little too deep: without a guard page this would scribble over the next fiber's stack and live. */
+/* A little too deep: without a guard page this would scribble over the next stack and live. */
 static void overflow_fiber(void *arg)
 {
 	*(int *)arg = overflow(os_stack_size() / 1024 + 8);

@@ -1,4 +1,4 @@
-/* One sync serves all who came before it began, nobody who came later, and a failed one is final. */
+/* One sync serves all who came before it began, nobody who came later; a failed one is final. */
 #include <fcntl.h>
 #include <stdatomic.h>
 

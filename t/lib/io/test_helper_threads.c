@@ -74,11 +74,14 @@ static void a_pool_keeps_its_limit_and_thread(void **state)
 {
 	(void)state;
 	_Atomic int running = 0, most = 0;
-	struct io_threads *one = io_threads_new("one at a time", 1), *three = io_threads_new("three", 3);
+	struct io_threads *one = io_threads_new("one at a time", 1),
+			  *three = io_threads_new("three", 3);
 	struct work w[12];
 	for (int i = 0; i < 12; i++) {
-		w[i] = (struct work){.pool = i < 4 ? one : three, .ms = 5,
-			.running = i < 4 ? NULL : &running, .most = i < 4 ? NULL : &most};
+		w[i] = (struct work){.pool = i < 4 ? one : three,
+			.ms = 5,
+			.running = i < 4 ? NULL : &running,
+			.most = i < 4 ? NULL : &most};
 		fiber_start("work", call_work, &w[i]);
 	}
 	run_fibers();

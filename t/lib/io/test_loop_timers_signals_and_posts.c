@@ -15,7 +15,8 @@ static void removed_timers_do_not_fire(void **state)
 {
 	(void)state;
 	int a = 0, b = 0;
-	struct loop_timer *first = loop_timer_add(10, count, &a), *second = loop_timer_add(10, count, &b);
+	struct loop_timer *first = loop_timer_add(10, count, &a),
+			  *second = loop_timer_add(10, count, &b);
 	loop_timer_remove(&first);
 	assert_null(first);
 	loop_timer_remove(&first);

@@ -73,12 +73,23 @@ static void lists(void **state)
 		const char *host;
 		bool in;
 	} rows[] = {
-		{"127.0.0.1", true},       {"127.255.255.255", true}, {"128.0.0.1", false},
-		{"10.1.2.3", true},        {"10.1.2.4", false},       {"::1", true},
-		{"::2", false},            {"::ffff:10.1.2.3", true}, {"192.0.2.63", false},
-		{"192.0.2.64", true},      {"192.0.2.127", true},     {"192.0.2.128", false},
-		{"2001:db8:80::", true},   {"2001:db8:ff:ffff::1", true}, {"2001:db8:7f::1", false},
-		{"2001:db8:100::", false}, {"::7f00:1", false},
+		{"127.0.0.1", true},
+		{"127.255.255.255", true},
+		{"128.0.0.1", false},
+		{"10.1.2.3", true},
+		{"10.1.2.4", false},
+		{"::1", true},
+		{"::2", false},
+		{"::ffff:10.1.2.3", true},
+		{"192.0.2.63", false},
+		{"192.0.2.64", true},
+		{"192.0.2.127", true},
+		{"192.0.2.128", false},
+		{"2001:db8:80::", true},
+		{"2001:db8:ff:ffff::1", true},
+		{"2001:db8:7f::1", false},
+		{"2001:db8:100::", false},
+		{"::7f00:1", false},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_int_equal(list_has(list, rows[i].host), rows[i].in);
@@ -97,8 +108,8 @@ static void lists(void **state)
 static void mistakes_in_lists(void **state)
 {
 	(void)state;
-	const char *const rows[] = {"127.0.0.0/33", "::1/129", "10.0.0.1/8", "10.0.0.0/", "10.0.0.0/-1",
-		"10/8", "host", "/8", "[::1", "2001:db8::1/32", "127.0.0.1 x"};
+	const char *const rows[] = {"127.0.0.0/33", "::1/129", "10.0.0.1/8", "10.0.0.0/",
+		"10.0.0.0/-1", "10/8", "host", "/8", "[::1", "2001:db8::1/32", "127.0.0.1 x"};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct pool *pool = pool_new("test");
 		struct net_list *list;

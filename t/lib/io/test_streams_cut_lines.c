@@ -1,4 +1,5 @@
-/* Lines come out the same wherever the packets were cut; a line that is too long costs its own bytes only. */
+/* Lines come out the same wherever the packets were cut; a line that is too long costs its own
+ * bytes only. */
 #include "io/stream.h"
 #include "test.h"
 

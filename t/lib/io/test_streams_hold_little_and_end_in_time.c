@@ -247,7 +247,8 @@ static void receive_bulk(void *arg)
 	uint8_t *block = malloc(100000);
 	size_t sizes[] = {3, 65000, 100, 100000, 17000}, at = 0;
 	for (size_t i = 0; at < BULK; i++) {
-		ssize_t n = stream_read_some(s, block, sizes[i % 5] < BULK - at ? sizes[i % 5] : BULK - at);
+		ssize_t n = stream_read_some(
+			s, block, sizes[i % 5] < BULK - at ? sizes[i % 5] : BULK - at);
 		assert_true(n > 0);
 		for (ssize_t k = 0; k < n; k++)
 			assert_int_equal(block[k], bulk_byte(at + (size_t)k));
@@ -384,7 +385,8 @@ static void files_arrive_whole(void **state)
 		fiber_start("send", send_file, &job);
 		run_fibers();
 		assert_int_equal(stream_state(s[0]), STREAM_ERROR);
-		assert_string_equal(stream_error(s[0]), "The file ended before what was to be sent of it.");
+		assert_string_equal(
+			stream_error(s[0]), "The file ended before what was to be sent of it.");
 		close_pair(s);
 	}
 	free(bytes);

@@ -5,7 +5,7 @@
 #include "test.h"
 
 struct proxied {
-	struct stream *a, *b;     /* the proxy's ends */
+	struct stream *a, *b;	     /* the proxy's ends */
 	struct stream *left, *right; /* the talkers' ends */
 	bool done;
 };
@@ -22,7 +22,8 @@ static void open_proxy(struct proxied *p)
 	int one[2], two[2];
 	make_pair(one);
 	make_pair(two);
-	*p = (struct proxied){stream_new(one[1]), stream_new(two[0]), stream_new(one[0]), stream_new(two[1]), false};
+	*p = (struct proxied){stream_new(one[1]), stream_new(two[0]), stream_new(one[0]),
+		stream_new(two[1]), false};
 }
 
 static void close_proxy(struct proxied *p)
@@ -147,8 +148,13 @@ static void idle_limits_end_it(void **state)
 		io_sleep(30);
 		assert_int_equal(write(stream_fd(p.left), "x", 1), 1);
 	}
+	for (int i = 0; i < 4; i++) { /* what goes to a keeps it alive as well */
+		io_sleep(30);
+		assert_int_equal(write(stream_fd(p.right), "x", 1), 1);
+	}
+	assert_false(p.done);
 	run_fibers();
-	assert_in_range(clock_mono_ms() - start, 150, 2000);
+	assert_in_range(clock_mono_ms() - start, 270, 3000);
 	assert_int_equal(stream_state(p.a), STREAM_TIMEOUT);
 	close_proxy(&p);
 }

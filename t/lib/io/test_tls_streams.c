@@ -1,4 +1,5 @@
-/* TLS under the stream: the same bytes, verified peers, no injected plain text, sentences for failures. */
+/* TLS under the stream: the same bytes, verified peers, no injected plain text, sentences for
+ * failures. */
 #include <openssl/ssl.h>
 
 #include "certificate.h"
@@ -197,7 +198,8 @@ static void certificates_are_judged(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct side sides[2] = {
 			{.ctx = server_context(rows[i].server)},
-			{.ctx = client_context(rows[i].verify, rows[i].trusted ? rows[i].server : NULL),
+			{.ctx = client_context(
+				 rows[i].verify, rows[i].trusted ? rows[i].server : NULL),
 				.host = rows[i].host},
 		};
 		struct tls_info info;

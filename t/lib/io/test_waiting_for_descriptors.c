@@ -1,4 +1,4 @@
-/* A wait ends with readiness, the deadline or the close of its descriptor, never later, never lost. */
+/* A wait ends with readiness, the deadline or the close of its descriptor, and is never lost. */
 #include <fcntl.h>
 
 #include "test.h"
@@ -14,7 +14,8 @@ struct end {
 static void read_end(void *arg)
 {
 	struct end *e = arg;
-	e->result = io_read(e->fd, e->bytes, sizeof(e->bytes), e->ms ? io_deadline(e->ms) : IO_FOREVER);
+	e->result =
+		io_read(e->fd, e->bytes, sizeof(e->bytes), e->ms ? io_deadline(e->ms) : IO_FOREVER);
 	e->error = errno;
 }
 

@@ -141,7 +141,8 @@ static void tcp(void **state)
 	assert_int_equal(net_listen(&addr, 10, 0, &err), -1);
 	assert_string_equal(err, "The address is in use by another program.");
 	io_close(&s.listener);
-	assert_int_equal(io_connect((struct sockaddr *)&addr.sa, addr.len, NULL, 0, io_deadline(5000)), -1);
+	assert_int_equal(
+		io_connect((struct sockaddr *)&addr.sa, addr.len, NULL, 0, io_deadline(5000)), -1);
 	assert_int_equal(errno, ECONNREFUSED);
 }
 

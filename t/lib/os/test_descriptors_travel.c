@@ -1,4 +1,4 @@
-/* Descriptors go over a Unix socket with their bytes, close-on-exec, and never more than allowed. */
+/* Descriptors go over a Unix socket with their bytes, close-on-exec, never more than allowed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -48,7 +48,9 @@ static void too_many_are_an_error_and_closed(void **state)
 		char bytes[CMSG_SPACE(sizeof(fds))];
 	} control = {0};
 	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control)};
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
 	for (int i = 0; i < 8; i++)

@@ -1,4 +1,5 @@
-/* Files are written whole, replaced atomically, preallocated and punched; sealed memory files stay as they are. */
+/* Files are written whole, replaced atomically, preallocated and punched; sealed memory files stay
+ * as they are. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

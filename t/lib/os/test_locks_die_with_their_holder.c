@@ -1,4 +1,5 @@
-/* File locks exclude between opens of a file, also in one process, and end with the last descriptor. */
+/* File locks exclude between opens of a file, also in one process, and end with the last
+ * descriptor. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

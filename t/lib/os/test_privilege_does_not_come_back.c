@@ -27,7 +27,7 @@ static int dropped(void)
 	gid_t groups[1];
 	os_drop_privilege(NOBODY, NOBODY, EMPTY);
 	return !(getuid() == NOBODY && geteuid() == NOBODY && getgid() == NOBODY &&
-		getgroups(1, groups) == 0 && setuid(0) < 0 && access("/etc/passwd", F_OK) < 0);
+		 getgroups(1, groups) == 0 && setuid(0) < 0 && access("/etc/passwd", F_OK) < 0);
 }
 
 static int dropped_without_chroot(void)

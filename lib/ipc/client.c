@@ -186,6 +186,19 @@ static void fail_calls(struct ipc_client *c, struct ipc *ipc)
 	}
 }
 
+/* The server closes in order: what it has not read goes to the next connection, what it has is answered. */
+static void on_refused(void *arg, struct ipc *ipc)
+{
+	struct ipc_client *c = arg;
+
+	list_each(l, &c->calls)
+	{
+		struct waiting *w = list_entry(l, struct waiting, link);
+		if (w->ipc == ipc && w->end > ipc_sent(ipc))
+			finish(w, UNSENT);
+	}
+}
+
 static void read_fiber(void *arg)
 {
 	struct link *link = arg;
@@ -213,6 +226,7 @@ static void attach(struct ipc_client *c, int fd)
 
 	link->client = c;
 	link->ipc = c->ipc = ipc_new(fd);
+	ipc_on_refused(link->ipc, on_refused, c);
 	c->refs++;
 	c->was_open = true;
 	c->failures = 0;

@@ -53,6 +53,8 @@ struct ipc {
 	bool receiving; /* the receiver works through a batch and flushes after it */
 	bool flushing;  /* some fiber writes */
 	struct fiber_cond flushed;
+	void (*refused)(void *arg, struct ipc *ipc);
+	void *refused_arg;
 };
 
 static const struct ipc_field error_fields[] = {
@@ -139,6 +141,12 @@ int ipc_peer_uid(const struct ipc *ipc)
 	return os_peer(ipc->fd, &uid, &gid, &pid) < 0 ? -1 : (int)uid;
 }
 
+void ipc_on_refused(struct ipc *ipc, void (*fn)(void *arg, struct ipc *ipc), void *arg)
+{
+	ipc->refused = fn;
+	ipc->refused_arg = arg;
+}
+
 void ipc_stop_input(struct ipc *ipc)
 {
 	shutdown(ipc->fd, SHUT_RD);
@@ -205,6 +213,8 @@ static int write_some(struct ipc *ipc)
 		return 0;
 	if (n < 0) {
 		ipc->out_closed = true;
+		if (ipc->refused)
+			ipc->refused(ipc->refused_arg, ipc);
 		return -1;
 	}
 	if (mark)

@@ -328,6 +328,110 @@ static void a_server_that_closes_in_order_loses_no_call(void **state)
 	pool_free(&pool);
 }
 
+struct side_call {
+	struct ipc_client *c;
+	const char *word;
+	uint32_t weight;
+	int rc;
+	int64_t ended;
+	struct fiber_group *group;
+};
+
+static void side_call(void *arg)
+{
+	struct side_call *s = arg;
+	struct pool *pool = pool_new("test");
+	const char *err;
+	struct leaf out;
+
+	s->rc = call(s->c, pool, s->word, s->weight, 5000, &out, &err);
+	s->ended = clock_mono_ms();
+	pool_free(&pool);
+	fiber_group_leave(s->group);
+}
+
+/* The server takes no more while it is busy with an answer: that one arrives, and what could not be sent any
+ * more goes to a new connection at once. */
+static void a_call_to_a_closing_server_goes_elsewhere(void **state)
+{
+	struct server s = {0};
+	struct fiber_group group = {0};
+	(void)state;
+
+	server_start(&s);
+	struct ipc_client *c = ipc_client_new(s.path);
+	struct side_call slow = {.c = c, .word = "last", .weight = 300, .group = &group};
+	struct side_call next = {.c = c, .word = "elm", .weight = 1, .group = &group};
+	fiber_group_enter(&group);
+	fiber_start("slow", side_call, &slow);
+	for (int i = 0; i < 100 && s.calls == 0; i++)
+		loop_turn(10);
+	fiber_group_enter(&group);
+	fiber_start("next", side_call, &next);
+	assert_int_equal(fiber_group_wait(&group, io_deadline(5000)), 0);
+	assert_int_equal(slow.rc, 0);
+	assert_int_equal(next.rc, 0);
+	assert_true(next.ended < slow.ended);
+	assert_int_equal(s.calls, 2);
+	assert_int_equal(s.connections, 2);
+	server_stop(&s, &c);
+}
+
+#define BATCH 20
+
+struct fd_call {
+	struct ipc_client *c;
+	struct fiber_group *group;
+	unsigned *right;
+};
+
+/* The pipe that comes back is the one that went out. */
+static void fd_call(void *arg)
+{
+	struct fd_call *f = arg;
+	struct pool *pool = pool_new("test");
+	struct leaf in = {"fds", 0}, out;
+	int p[2], back[IPC_FDS_MAX];
+	size_t n = 0;
+	const char *err;
+	uintptr_t mark = (uintptr_t)&in, got = 0;
+
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(ipc_client_call(f->c, pool,
+				 &(struct ipc_call){.request = &leaf_msg, .body = &in, .fds = p + 1,
+					 .nfds = 1, .reply_type = &leaf_msg, .reply = &out,
+					 .fds_r = back, .nfds_r = &n},
+				 &err),
+		0);
+	close(p[1]);
+	if (n == 1 && write(back[0], &mark, sizeof(mark)) == sizeof(mark)) {
+		close(back[0]);
+		*f->right += read(p[0], &got, sizeof(got)) == sizeof(got) && got == mark;
+	}
+	close(p[0]);
+	pool_free(&pool);
+	fiber_group_leave(f->group);
+}
+
+static void descriptors_of_one_batch_stay_with_their_frames(void **state)
+{
+	struct server s = {0};
+	struct fiber_group group = {0};
+	unsigned right = 0;
+	(void)state;
+
+	server_start(&s);
+	struct ipc_client *c = ipc_client_new(s.path);
+	struct fd_call f = {c, &group, &right};
+	for (int i = 0; i < BATCH; i++) {
+		fiber_group_enter(&group);
+		fiber_start("fd call", fd_call, &f);
+	}
+	assert_int_equal(fiber_group_wait(&group, io_deadline(5000)), 0);
+	assert_int_equal(right, BATCH);
+	server_stop(&s, &c);
+}
+
 static void descriptors_travel_both_ways(void **state)
 {
 	struct server s = {0};
@@ -411,7 +515,9 @@ int main(void)
 		cmocka_unit_test(a_broken_connection_fails_its_call_and_the_next_one_connects),
 		cmocka_unit_test(a_harmless_call_is_repeated),
 		cmocka_unit_test(a_server_that_closes_in_order_loses_no_call),
+		cmocka_unit_test(a_call_to_a_closing_server_goes_elsewhere),
 		cmocka_unit_test(descriptors_travel_both_ways),
+		cmocka_unit_test(descriptors_of_one_batch_stay_with_their_frames),
 		cmocka_unit_test(an_answer_may_come_after_the_handler),
 		cmocka_unit_test(an_unknown_message_is_answered_by_an_error),
 	};

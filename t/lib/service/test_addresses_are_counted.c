@@ -114,7 +114,7 @@ static void places_are_reused(void **state)
 }
 
 #define WORKERS 4
-#define ROUNDS	20000
+#define ROUNDS	300000
 
 /* Workers race for the same places; afterwards the counts are exact. */
 static void racing_workers_lose_no_count(void **state)

@@ -155,6 +155,10 @@ static void tls_1_2_has_tls_unique(void **state)
 	assert_true(stream_channel_binding(sides[0].s, "tls-unique", &a));
 	assert_true(stream_channel_binding(sides[1].s, "tls-unique", &b));
 	assert_true(a.len >= 12 && span_eq(str_span(&a), str_span(&b)));
+	/* In a full handshake the client's Finished is the first. */
+	char first[64];
+	assert_int_equal(SSL_get_finished(sides[1].s->tls, first, sizeof(first)), a.len);
+	assert_memory_equal(a.s, first, a.len);
 	str_fini(&a);
 	str_fini(&b);
 	finish(sides);

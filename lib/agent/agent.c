@@ -68,7 +68,8 @@ static void send_result(struct work *w)
 {
 	struct line *line = w->line;
 	struct agent_work_outcome *v = pool_array(w->job.pool, w->job.n, sizeof(*v));
-	struct agent_result result = {.job = w->id, .outcomes = {v, w->job.n}};
+	struct agent_result result = {
+		.job = w->id, .host_down = w->job.host_down, .outcomes = {v, w->job.n}};
 	for (size_t i = 0; i < w->job.n; i++) {
 		const struct outcome *o = &w->job.recipients[i].outcome;
 		v[i] = (struct agent_work_outcome){

@@ -70,7 +70,7 @@ static const struct ipc_msg agent_work_outcome_msg =
 
 #define IPC_STRUCT agent_result
 static const struct ipc_field agent_result_fields[] = {
-	IPC_ROW(U64, job), IPC_ROW_LIST(outcomes, &agent_work_outcome_msg), IPC_ROWS_END};
+	IPC_ROW(U64, job), IPC_ROW(BOOL, host_down), IPC_ROW_LIST(outcomes, &agent_work_outcome_msg), IPC_ROWS_END};
 #undef IPC_STRUCT
 const struct ipc_msg agent_result_msg = MSG(agent_result, TYPE_RESULT, "agent-result");
 

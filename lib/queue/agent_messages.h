@@ -45,6 +45,7 @@ struct agent_work_outcome {
 /* Notice from the agent. */
 struct agent_result {
 	uint64_t job;
+	bool host_down; /* the destination as a whole can't be reached now */
 	struct ipc_list outcomes; /* agent_work_outcome, one per recipient in order */
 };
 

@@ -97,6 +97,7 @@ static void fill(struct segment_record *rec, const struct record_head *h, uint64
 	memcpy(rec->trace, h->trace, sizeof(rec->trace));
 	rec->body_at = at + SEGMENT_RECORD + h->envelope;
 	rec->body_size = h->length - h->envelope;
+	rec->body = span_make(NULL, 0);
 	rec->done = h->done;
 }
 
@@ -113,6 +114,7 @@ static int check_record(struct segment_reader *r, uint64_t at, const struct reco
 	if (!p)
 		return errno ? -1 : 0;
 	rec->envelope = span_make(p + SEGMENT_RECORD, h->envelope);
+	rec->body = span_make(p + SEGMENT_RECORD + h->envelope, rec->body_size);
 	return os_crc32c(0, p + SEGMENT_RECORD, h->length) == h->crc;
 }
 
@@ -179,25 +181,25 @@ enum segment_found segment_read(struct segment_reader *r, uint64_t at, bool clos
 	}
 }
 
-enum segment_found segment_read_at(
-	struct segment_reader *r, uint64_t at, struct segment_record *rec_r)
+enum segment_found segment_read_at(struct segment_reader *r, uint64_t at, struct str *envelope,
+	struct segment_record *rec_r)
 {
 	struct record_head h;
 	char head[SEGMENT_RECORD];
 	ssize_t got = io_pread(r->fd, head, sizeof(head), at);
-	enum segment_found found = got < 0 ? SEGMENT_ERROR : SEGMENT_TAIL;
-	if (got == SEGMENT_RECORD && record_head_parse(head, r->salt, at, &h) &&
-		h.kind == RECORD_MESSAGE) {
-		fill(rec_r, &h, at);
-		str_reset(&r->envelope);
-		got = io_pread(r->fd, str_reserve(&r->envelope, h.envelope), h.envelope,
-			at + SEGMENT_RECORD);
-		found = got == (ssize_t)h.envelope ? SEGMENT_FOUND
-						   : (got < 0 ? SEGMENT_ERROR : SEGMENT_TAIL);
-		r->envelope.len = found == SEGMENT_FOUND ? h.envelope : 0;
-		rec_r->envelope = str_span(&r->envelope);
-	}
-	return found;
+	if (got < 0)
+		return SEGMENT_ERROR;
+	if (got != SEGMENT_RECORD || !record_head_parse(head, r->salt, at, &h) ||
+		h.kind != RECORD_MESSAGE)
+		return SEGMENT_TAIL;
+	fill(rec_r, &h, at);
+	str_reset(envelope);
+	got = io_pread(r->fd, str_reserve(envelope, h.envelope), h.envelope, at + SEGMENT_RECORD);
+	if (got != (ssize_t)h.envelope)
+		return got < 0 ? SEGMENT_ERROR : SEGMENT_TAIL;
+	envelope->len = h.envelope;
+	rec_r->envelope = str_span(envelope);
+	return SEGMENT_FOUND;
 }
 
 int segment_mark_done(struct segment_reader *r, uint64_t at)

@@ -107,6 +107,7 @@ struct segment_record {
 	uint64_t at, next;         /* its place, the place behind it */
 	char trace[TRACE_ID_LEN + 1];
 	struct span envelope;      /* valid until the next call */
+	struct span body;          /* the same, when it is small; else p is NULL */
 	uint64_t body_at, body_size;
 	bool done;
 };
@@ -120,9 +121,10 @@ enum segment_found {
  * passed over; *lost_r counts octets that were (zeros are not). Otherwise reading stops there. */
 enum segment_found segment_read(struct segment_reader *r, uint64_t at, bool closed,
 	struct segment_record *rec_r, uint64_t *lost_r);
-/* The message at exactly this place; its body is not checked. */
-enum segment_found segment_read_at(
-	struct segment_reader *r, uint64_t at, struct segment_record *rec_r);
+/* The message at exactly this place, its envelope into *envelope; its body is not checked. Any number of fibers may do so, also
+ * while another one reads with segment_read. */
+enum segment_found segment_read_at(struct segment_reader *r, uint64_t at, struct str *envelope,
+	struct segment_record *rec_r);
 
 /* Stamps the record done. The descriptor must be writable. 0, -1 with errno. */
 int segment_mark_done(struct segment_reader *r, uint64_t at);

@@ -56,6 +56,7 @@ static void bodies_of_every_size_come_back(void **state)
 	static const size_t sizes[] = {0, 1, 40, 41, 49, 50, 64, 4096, 100000, 262000, 262144, 300000, 3000000};
 	struct spool_fixture *f = *state;
 	struct segment_place places[COUNT_OF(sizes)];
+	struct str envelope = STR_INIT;
 	for (unsigned i = 0; i < COUNT_OF(sizes); i++)
 		assert_int_equal(spool_append(f, i, sizes[i], &places[i]), SEGMENT_OK);
 	int fd = spool_open(f, O_RDONLY);
@@ -76,10 +77,12 @@ static void bodies_of_every_size_come_back(void **state)
 			assert_int_equal(body[k], 'a' + i % 26);
 		mem_free(&body);
 		at = rec.next;
-		assert_int_equal(segment_read_at(r, places[i].at, &rec), SEGMENT_FOUND);
+		assert_int_equal(segment_read_at(r, places[i].at, &envelope, &rec), SEGMENT_FOUND);
+		assert_true(span_eq(rec.envelope, span_of("envelope")));
 		assert_int_equal(rec.body_size, sizes[i] + 7);
 	}
 	assert_int_equal(lost, 0);
+	str_fini(&envelope);
 	segment_reader_close(&r);
 	close(fd);
 }

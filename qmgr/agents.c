@@ -1,0 +1,387 @@
+#include "qmgr/agents.h"
+
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "mail/outcome.h"
+#include "os/os.h"
+#include "qmgr/ledger.h"
+#include "queue/agent_messages.h"
+#include "queue/messages.h"
+
+#define READ_INLINE (256u * 1024) /* a larger message is copied by a helper thread */
+#define SUBMIT_MAX  (16u * 1024 * 1024)
+
+struct agents {
+	struct dispatch *d;
+	struct list conns;
+	uint64_t next_id;
+	size_t busy;
+};
+
+struct agent_conn {
+	struct list link;
+	struct agents *agents;
+	struct ipc_server_conn *conn;
+	enum agent_kind kind;
+	size_t capacity, busy;
+	bool segments;
+	struct hash *known; /* segments it has */
+	struct hash *jobs;  /* by id */
+};
+
+/* Who may say that it is which agent. */
+static const char *const agent_users[AGENT_KINDS] = {
+	[AGENT_LOCAL] = "store", [AGENT_SMTP] = "smtp", [AGENT_BOUNCE] = "queue"};
+
+struct agents *agents_new(struct dispatch *d)
+{
+	struct agents *a = mem_new(struct agents);
+	a->d = d;
+	list_init(&a->conns);
+	return a;
+}
+
+size_t agents_busy(const struct agents *a)
+{
+	return a->busy;
+}
+
+struct agent_conn *agents_free(struct agents *a, enum agent_kind kind, uint64_t affinity)
+{
+	struct agent_conn *best = NULL, *all[64];
+	size_t n = 0;
+	list_each (l, &a->conns) {
+		struct agent_conn *c = list_entry(l, struct agent_conn, link);
+		if (c->kind != kind || !c->capacity || !ipc_is_open(ipc_conn_ipc(c->conn)))
+			continue;
+		if (n < COUNT_OF(all))
+			all[n++] = c;
+		if (c->busy < c->capacity && (!best || c->busy < best->busy))
+			best = c;
+	}
+	/* The same account goes to the same process as long as that has room. */
+	if (n && kind == AGENT_LOCAL && all[affinity % n]->busy < all[affinity % n]->capacity)
+		return all[affinity % n];
+	return best;
+}
+
+/* --- the message for agents that get no segments --- */
+
+struct copying {
+	int from;
+	uint64_t at, n;
+	int fd;
+};
+
+static int do_copy(void *arg)
+{
+	struct copying *c = arg;
+	char *block = mem_alloc(c->n);
+	c->fd = os_pread_all(c->from, block, c->n, c->at) < 0 ? -1 : os_sealed_memfd("message", block, c->n);
+	mem_free(&block);
+	return 0;
+}
+
+/* 0 with m->memfd, -1. May wait, and the message stays meanwhile. */
+static int make_copy(struct message *m)
+{
+	struct copying c = {.from = m->segment->fd, .at = m->body_at, .n = m->body_size};
+	if (m->memfd >= 0)
+		return 0;
+	if (c.n > READ_INLINE)
+		io_call(do_copy, &c);
+	else
+		do_copy(&c);
+	m->memfd = c.fd;
+	return c.fd < 0 ? -1 : 0;
+}
+
+/* --- sending --- */
+
+static int send_segment(struct agent_conn *conn, struct segment *s)
+{
+	struct agent_segment body = {.id = s->id};
+	if (hash_find(conn->known, hash_key_u64(&s->id)))
+		return 0;
+	int fd = segment_shared(s);
+	if (fd < 0 || ipc_send(ipc_conn_ipc(conn->conn), &agent_segment_msg, 0, &body, &fd, 1) < 0)
+		return -1;
+	hash_set(conn->known, hash_key_u64(&s->id), conn);
+	return 0;
+}
+
+/* The envelope with just the recipients of the job. */
+static struct span envelope_of(const struct job *job, struct str *out)
+{
+	const struct message *m = job->m;
+	struct envelope e = m->env;
+	struct recipient *v = pool_array(out->pool, job->n, sizeof(*v));
+	for (size_t i = 0; i < job->n; i++) {
+		const struct queue_recipient *r = &m->rcpts.v[job->v[i].index];
+		v[i] = (struct recipient){.address = r->address,
+			.orcpt = m->env.recipients[r->origin].orcpt, .notify = r->notify};
+	}
+	e.sender = job->sender;
+	e.recipients = v;
+	e.nrecipient = job->n;
+	envelope_put(out, &e);
+	return str_span(out);
+}
+
+static struct ipc_list recipients_of(const struct job *job, struct pool *pool)
+{
+	const struct message *m = job->m;
+	struct agent_work_recipient *v = pool_array(pool, job->n, sizeof(*v));
+	for (size_t i = 0; i < job->n; i++) {
+		const struct queue_recipient *r = &m->rcpts.v[job->v[i].index];
+		v[i] = (struct agent_work_recipient){.address = r->address, .account = job->v[i].account,
+			.quota_bytes = job->v[i].quota_bytes, .quota_messages = job->v[i].quota_messages,
+			.fate = r->last.fate, .status = r->last.status, .text = r->last.text,
+			.remote_mta = r->last.remote_mta};
+	}
+	return (struct ipc_list){v, job->n};
+}
+
+static int send_work(struct agent_conn *conn, struct job *job, int fd)
+{
+	const struct message *m = job->m;
+	struct pool *pool = pool_new("work");
+	struct str envelope = STR_IN(pool);
+	struct agent_work body = {
+		.job = job->id,
+		.segment = conn->segments ? m->segment->id : 0,
+		.at = conn->segments ? m->body_at : 0,
+		.size = m->body_size,
+		.attempt = m->attempts + 1,
+		.envelope = envelope_of(job, &envelope),
+		.destination = job->host,
+		.reason = job->reason,
+		.retry_until = message_expires(m->q, m->env.sender, m->env.arrival_us / 1000000),
+		.recipients = recipients_of(job, pool),
+	};
+	int rc = ipc_send(ipc_conn_ipc(conn->conn), &agent_work_msg, 0, &body, &fd, conn->segments ? 0 : 1);
+	pool_free(&pool);
+	return rc;
+}
+
+/* 0, -1; 1 when the agent or the job went away while the message was copied. */
+static int copy_for(struct agent_conn *conn, struct job *job)
+{
+	struct message *m = job->m;
+	uint64_t id = job->id;
+	m->jobs++; /* so that it, and the job in its pool, stay */
+	int rc = make_copy(m);
+	m->jobs--;
+	if (job->id == id && job->conn == conn)
+		return rc;
+	message_step(m);
+	return 1;
+}
+
+static void unsend(struct agent_conn *conn, struct job *job)
+{
+	hash_remove(conn->jobs, hash_key_u64(&job->id));
+	conn->busy--;
+	conn->agents->busy--;
+}
+
+int agents_send(struct agent_conn *conn, struct job *job)
+{
+	int rc = 0;
+	job->id = ++conn->agents->next_id;
+	job->conn = conn;
+	conn->busy++;
+	conn->agents->busy++;
+	hash_set(conn->jobs, hash_key_u64(&job->id), job);
+	if (!conn->segments && (rc = copy_for(conn, job)) > 0)
+		return 0;
+	if (rc == 0 && conn->segments)
+		rc = send_segment(conn, job->m->segment);
+	if (rc == 0)
+		rc = send_work(conn, job, job->m->memfd);
+	if (rc == 0 || !ipc_is_open(ipc_conn_ipc(conn->conn)))
+		return 0; /* a connection that just ended gives its jobs back by itself */
+	unsend(conn, job);
+	return -1;
+}
+
+void agents_forget_segment(struct dispatch *d, uint64_t id)
+{
+	struct agent_segment body = {.id = id, .gone = true};
+	list_each (l, &dispatch_agents(d)->conns) {
+		struct agent_conn *c = list_entry(l, struct agent_conn, link);
+		if (hash_remove(c->known, hash_key_u64(&id)))
+			ipc_send(ipc_conn_ipc(c->conn), &agent_segment_msg, 0, &body, NULL, 0);
+	}
+}
+
+/* --- what agents say --- */
+
+static struct agent_conn *conn_of(struct ipc_server_conn *conn)
+{
+	struct qmgr *q = ipc_conn_arg(conn);
+	struct agent_conn *c = ipc_conn_data(conn);
+	if (c)
+		return c;
+	c = mem_new(struct agent_conn);
+	c->agents = dispatch_agents(q->dispatch);
+	c->conn = conn;
+	c->known = hash_new();
+	c->jobs = hash_new();
+	list_add_tail(&c->agents->conns, &c->link);
+	ipc_conn_set_data(conn, c);
+	return c;
+}
+
+static bool may_be(struct ipc_server_conn *conn, enum agent_kind kind)
+{
+	struct qmgr *q = ipc_conn_arg(conn);
+	const char *user = service_uid_user(q->svc, (uid_t)ipc_peer_uid(ipc_conn_ipc(conn)));
+	return user && (strcmp(user, agent_users[kind]) == 0 || strcmp(user, "root") == 0);
+}
+
+static void run_hello(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	(void)rq;
+	const struct agent_hello *hello = body;
+	for (enum agent_kind kind = 0; kind < AGENT_KINDS; kind++) {
+		if (strcmp(hello->name, agent_names[kind]) != 0 || !may_be(conn, kind))
+			continue;
+		struct agent_conn *c = conn_of(conn);
+		c->kind = kind;
+		c->capacity = hello->capacity < AGENT_CAPACITY_MAX ? hello->capacity : AGENT_CAPACITY_MAX;
+		c->segments = hello->segments && kind != AGENT_SMTP;
+		log_debug("agent is here name=%s capacity=%zu", hello->name, c->capacity);
+		dispatch_kick(c->agents->d);
+		return;
+	}
+	log_error("a process that may not says it is an agent name=%s uid=%d", log_q(hello->name),
+		ipc_peer_uid(ipc_conn_ipc(conn)));
+}
+
+static struct outcome outcome_of(const struct agent_work_outcome *w)
+{
+	struct outcome o = {.fate = (enum fate)w->fate, .status = w->status, .text = w->text,
+		.remote_mta = w->remote_mta};
+	if (w->fate <= FATE_FAILED && outcome_is_valid(&o))
+		return o;
+	log_error("an agent's outcome is none fate=%u status=%s", w->fate, log_q(w->status));
+	return outcome_make(FATE_DEFERRED, "4.3.0", "The delivery agent gave no valid answer.");
+}
+
+static void run_result(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	const struct agent_result *result = body;
+	const struct agent_work_outcome *from = result->outcomes.v;
+	struct agent_conn *c = ipc_conn_data(conn);
+	struct job *job = c ? hash_remove(c->jobs, hash_key_u64(&result->job)) : NULL;
+	if (!job)
+		return;
+	c->busy--;
+	c->agents->busy--;
+	struct outcome *v = pool_array(rq->pool, job->n, sizeof(*v));
+	static const struct agent_work_outcome none = {.fate = FATE_DEFERRED,
+		.status = "4.3.0", .text = "The delivery agent gave no answer.", .remote_mta = ""};
+	for (size_t i = 0; i < job->n; i++)
+		v[i] = outcome_of(i < result->outcomes.n ? &from[i] : &none);
+	dispatch_result(c->agents->d, job, v, result->host_down);
+}
+
+/* --- mail made of mail --- */
+
+/* As an attribute of the child, so that the scanner knows what it is (rule 5). */
+static void name_parent(struct envelope *env, struct pool *pool, const char *parent, const char *step)
+{
+	struct attribute *v = pool_array(pool, env->nattribute + 2, sizeof(*v));
+	for (size_t i = 0; i < env->nattribute; i++)
+		v[i] = env->attributes[i];
+	v[env->nattribute++] = (struct attribute){ATTRIBUTE_PARENT, parent};
+	v[env->nattribute++] = (struct attribute){ATTRIBUTE_STEP, step};
+	env->attributes = v;
+}
+
+static int append_child(struct qmgr *q, const struct envelope *env, struct span message,
+	const char **err_r)
+{
+	struct submission *s = submission_new(q->own);
+	submission_write(s, message.p, message.n);
+	return submission_commit(&s, env, SPAN_LIT(""), err_r) == SUBMIT_OK ? 0 : -1;
+}
+
+static void make_child(struct ipc_server_conn *conn, struct ipc_request *rq,
+	const struct agent_submit_request *body, const char *parent, struct envelope *env)
+{
+	struct qmgr *q = ipc_conn_arg(conn);
+	struct agent_submit_reply reply = {.trace = env->trace.s};
+	const char *err;
+	if (ledger_has_child(q->ledger, parent, body->step)) {
+		ipc_reply(conn, rq, &reply);
+		return;
+	}
+	name_parent(env, rq->pool, parent, body->step);
+	if (append_child(q, env, body->message, &err) < 0) {
+		ipc_refuse(conn, rq, err);
+		return;
+	}
+	ledger_add_child(q->ledger, parent, body->step);
+	spool_check(q->spool);
+	ipc_reply(conn, rq, &reply);
+}
+
+static void run_submit(struct ipc_server_conn *conn, struct ipc_request *rq, void *arg)
+{
+	const struct agent_submit_request *body = arg;
+	struct agent_conn *c = ipc_conn_data(conn);
+	struct job *job = c ? hash_find(c->jobs, hash_key_u64(&body->job)) : NULL;
+	struct envelope env;
+	if (!job || !*body->step || envelope_parse(body->envelope, rq->pool, &env) < 0) {
+		ipc_refuse(conn, rq, "The new message belongs to no job, or its envelope is damaged.");
+		return;
+	}
+	struct message *m = job->m;
+	const char *parent = pool_strdup(rq->pool, m->env.trace.s);
+	queue_child_trace(parent, body->step, &env.trace);
+	m->parent = true;
+	struct log_context log = {.trace = parent};
+	struct log_context *before = log_context_swap(&log);
+	log_info("made a message of this one step=%s child=%s", body->step, env.trace.s);
+	make_child(conn, rq, body, parent, &env);
+	log_context_swap(before);
+}
+
+/* --- connections --- */
+
+static const struct ipc_handler handlers[] = {
+	{&agent_hello_msg, NULL, run_hello, true},
+	{&agent_result_msg, NULL, run_result, true},
+	{&agent_submit_request_msg, &agent_submit_reply_msg, run_submit, false},
+};
+
+static void gone(struct ipc_server_conn *conn)
+{
+	struct agent_conn *c = ipc_conn_data(conn);
+	size_t at = 0;
+	struct span key;
+	void *value;
+	if (!c)
+		return;
+	struct agents *a = c->agents;
+	list_remove(&c->link);
+	if (c->busy)
+		log_warning("an agent ended with jobs, which go to others agent=%s jobs=%zu",
+			agent_names[c->kind], c->busy);
+	while (hash_next(c->jobs, &at, &key, &value)) {
+		hash_remove(c->jobs, key);
+		a->busy--;
+		dispatch_again(a->d, value);
+	}
+	hash_free(&c->jobs);
+	hash_free(&c->known);
+	mem_free(&c);
+}
+
+void agents_serve(struct qmgr *q, int fd)
+{
+	ipc_serve(fd, handlers, COUNT_OF(handlers), q, gone);
+}

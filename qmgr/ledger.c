@@ -1,0 +1,614 @@
+#include "qmgr/ledger.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "base/wire.h"
+#include "qmgr/spool.h"
+
+#define CACHE_SIZE   (16u * 1024 * 1024)
+#define PAGE_ROWS    2000
+#define LOAD_ROWS    200
+#define CHILD_DAYS   30
+
+static const char *const tables[] = {
+	[TABLE_ROWS] = "rows",         /* place -> row */
+	[TABLE_DUE] = "due",           /* due time, place -> "" */
+	[TABLE_TRACES] = "traces",     /* trace id, place -> "" */
+	[TABLE_SEGMENTS] = "segments", /* segment -> u64 position, u8 own */
+	[TABLE_CHILDREN] = "children", /* parent's trace, step -> u64 wall seconds */
+	NULL,
+};
+
+enum entry_kind { ENTRY_SAVED, ENTRY_FINISHED };
+
+/* What is to be done once the changes that wait are committed. */
+struct entry {
+	enum entry_kind kind;
+	struct message *message; /* SAVED */
+	struct segment *segment; /* FINISHED */
+	uint64_t at;
+};
+
+typedef ARRAY(struct entry) entries;
+
+struct ledger {
+	struct qmgr *q;
+	const char *dir;
+	struct kv *kv;
+	struct kv_batch *batch;     /* gathers the next commit */
+	entries waiting;            /* for it */
+	entries unflushed;          /* FINISHED, committed, to be stamped after a flush */
+	bool durable;               /* somebody waits for the next commit to be flushed */
+	uint64_t gathered, committed; /* numbers of commits */
+	struct fiber_cond work, done;
+	uint64_t rows;
+	/* loading */
+	int64_t cursor_s;           /* rows due before were looked at */
+	int64_t next_due_s;         /* the earliest not looked at; INT64_MAX none known */
+	struct fiber_cond load;
+	bool kicked;
+};
+
+static _Noreturn void die(struct ledger *l)
+{
+	if (kv_is_damaged(l->kv))
+		kv_condemn(l->dir);
+	log_fatal("The queue database failed; qmgr starts again.");
+}
+
+static struct kv_batch *batch_of(struct ledger *l)
+{
+	if (!l->batch) {
+		l->batch = kv_batch_new(l->kv);
+		l->gathered++;
+		fiber_wake_all(&l->work);
+	}
+	return l->batch;
+}
+
+/* --- keys --- */
+
+static struct span place_key(struct str *buf, uint64_t segment, uint64_t at)
+{
+	str_reset(buf);
+	queue_place_put(buf, segment, at);
+	return str_span(buf);
+}
+
+static struct span due_key(struct str *buf, int64_t due_s, uint64_t segment, uint64_t at)
+{
+	str_reset(buf);
+	queue_due_put(buf, due_s, segment, at);
+	return str_span(buf);
+}
+
+static struct span trace_key(struct str *buf, const char *trace, uint64_t segment, uint64_t at)
+{
+	str_reset(buf);
+	str_add(buf, trace, TRACE_ID_LEN);
+	queue_place_put(buf, segment, at);
+	return str_span(buf);
+}
+
+static struct span segment_key(struct str *buf, uint64_t id)
+{
+	str_reset(buf);
+	queue_place_put(buf, id, 0);
+	str_truncate(buf, 8);
+	return str_span(buf);
+}
+
+static struct span child_key(struct str *buf, const char *parent, const char *step)
+{
+	str_reset(buf);
+	str_add(buf, parent, TRACE_ID_LEN);
+	str_puts(buf, step);
+	str_truncate(buf, num_min(buf->len, KV_KEY_MAX));
+	return str_span(buf);
+}
+
+/* --- rows --- */
+
+void ledger_put_row(struct ledger *l, uint64_t segment, uint64_t at, int64_t was_due_s,
+	const struct queue_row *row)
+{
+	struct kv_batch *b = batch_of(l);
+	struct str key = STR_INIT, value = STR_INIT;
+	queue_row_put(&value, row);
+	kv_batch_put(b, TABLE_ROWS, place_key(&key, segment, at), str_span(&value));
+	if (was_due_s > 0 && was_due_s != row->next_s)
+		kv_batch_delete(b, TABLE_DUE, due_key(&key, was_due_s, segment, at));
+	if (row->next_s > 0) {
+		kv_batch_put(b, TABLE_DUE, due_key(&key, row->next_s, segment, at), SPAN_LIT(""));
+		ledger_kick(l, row->next_s);
+	}
+	if (was_due_s == NO_ROW) {
+		kv_batch_put(b, TABLE_TRACES, trace_key(&key, row->trace, segment, at), SPAN_LIT(""));
+		l->rows++;
+	}
+	str_fini(&key);
+	str_fini(&value);
+}
+
+static void delete_row(struct ledger *l, uint64_t segment, uint64_t at, int64_t due_s,
+	const char *trace)
+{
+	struct kv_batch *b = batch_of(l);
+	struct str key = STR_INIT;
+	kv_batch_delete(b, TABLE_ROWS, place_key(&key, segment, at));
+	if (due_s > 0)
+		kv_batch_delete(b, TABLE_DUE, due_key(&key, due_s, segment, at));
+	kv_batch_delete(b, TABLE_TRACES, trace_key(&key, trace, segment, at));
+	l->rows--;
+	str_fini(&key);
+}
+
+static void delete_children(struct ledger *l, const char *parent)
+{
+	struct pool *pool = pool_new("children");
+	struct kv_range range = {.table = TABLE_CHILDREN, .prefix = span_make(parent, TRACE_ID_LEN),
+		.limit = PAGE_ROWS, .keys_only = true};
+	struct kv_row *v;
+	size_t n;
+	if (kv_scan(l->kv, &range, pool, &v, &n) < 0)
+		die(l);
+	for (size_t i = 0; i < n; i++)
+		kv_batch_delete(batch_of(l), TABLE_CHILDREN, v[i].key);
+	pool_free(&pool);
+}
+
+void ledger_save(struct ledger *l, struct message *m)
+{
+	struct queue_row row;
+	message_row(m, &row);
+	ledger_put_row(l, m->segment->id, m->at, m->row_due, &row);
+	if (m->row_due == NO_ROW)
+		m->segment->rows++;
+	m->row_due = row.next_s;
+	m->saving++;
+	list_remove(&m->in_segment);
+	*array_add(&l->waiting) = (struct entry){.kind = ENTRY_SAVED, .message = m};
+}
+
+static void finish_row(struct ledger *l, struct segment *s, uint64_t at, int64_t due_s,
+	const char *trace)
+{
+	delete_row(l, s->id, at, due_s, trace);
+	*array_add(&l->waiting) = (struct entry){.kind = ENTRY_FINISHED, .segment = s, .at = at};
+}
+
+/* Without a row the stamp alone is the outcome. */
+void ledger_finish(struct ledger *l, struct message *m)
+{
+	if (m->row_due != NO_ROW)
+		finish_row(l, m->segment, m->at, m->row_due, m->env.trace.s);
+	else
+		segment_stamp(m->segment, m->at);
+	if (m->parent)
+		delete_children(l, m->env.trace.s);
+}
+
+void ledger_drop_row(struct ledger *l, struct segment *s, uint64_t at, const struct queue_row *row)
+{
+	finish_row(l, s, at, row->next_s, row->trace);
+	if (row->parent)
+		delete_children(l, row->trace);
+}
+
+void ledger_drop_lost(struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row)
+{
+	delete_row(l, segment, at, row->next_s, row->trace);
+	log_error("the message of a queue row is gone; the row is closed trace=%s", row->trace);
+}
+
+/* --- segments and children --- */
+
+static void put_segment(struct kv_batch *b, uint64_t id, uint64_t position, bool own)
+{
+	struct str key = STR_INIT, value = STR_INIT;
+	put_u64(&value, position);
+	put_u8(&value, own);
+	kv_batch_put(b, TABLE_SEGMENTS, segment_key(&key, id), str_span(&value));
+	str_fini(&key);
+	str_fini(&value);
+}
+
+bool ledger_segment(struct ledger *l, uint64_t id, uint64_t *position_r, bool *own_r)
+{
+	struct pool *pool = pool_new("segment");
+	struct str key = STR_INIT;
+	struct span value;
+	int rc = kv_get(l->kv, TABLE_SEGMENTS, segment_key(&key, id), pool, &value);
+	if (rc < 0)
+		die(l);
+	if (rc == 1) {
+		struct reader r = reader_of(value);
+		*position_r = get_u64(&r);
+		*own_r = get_u8(&r);
+	}
+	str_fini(&key);
+	pool_free(&pool);
+	return rc == 1;
+}
+
+int ledger_add_own_segment(struct ledger *l, uint64_t id)
+{
+	struct kv_batch *b = kv_batch_new(l->kv);
+	put_segment(b, id, SEGMENT_START, true);
+	return kv_batch_commit(&b, true);
+}
+
+void ledger_forget_segment(struct ledger *l, uint64_t id)
+{
+	struct str key = STR_INIT;
+	kv_batch_delete(batch_of(l), TABLE_SEGMENTS, segment_key(&key, id));
+	str_fini(&key);
+}
+
+bool ledger_has_child(struct ledger *l, const char *parent, const char *step)
+{
+	struct pool *pool = pool_new("child");
+	struct str key = STR_INIT;
+	struct span value;
+	int rc = kv_get(l->kv, TABLE_CHILDREN, child_key(&key, parent, step), pool, &value);
+	if (rc < 0)
+		die(l);
+	str_fini(&key);
+	pool_free(&pool);
+	return rc == 1;
+}
+
+void ledger_add_child(struct ledger *l, const char *parent, const char *step)
+{
+	struct str key = STR_INIT, value = STR_INIT;
+	put_u64(&value, (uint64_t)clock_wall_s());
+	kv_batch_put(batch_of(l), TABLE_CHILDREN, child_key(&key, parent, step), str_span(&value));
+	str_fini(&key);
+	str_fini(&value);
+}
+
+/* --- reading --- */
+
+bool ledger_has_row(struct ledger *l, uint64_t segment, uint64_t at)
+{
+	struct pool *pool = pool_new("row");
+	struct str key = STR_INIT;
+	struct span value;
+	int rc = kv_get(l->kv, TABLE_ROWS, place_key(&key, segment, at), pool, &value);
+	if (rc < 0)
+		die(l);
+	str_fini(&key);
+	pool_free(&pool);
+	return rc == 1;
+}
+
+int ledger_row(struct ledger *l, uint64_t segment, uint64_t at, struct pool *pool,
+	struct queue_row *row_r)
+{
+	struct str key = STR_INIT;
+	struct span value;
+	int rc = kv_get(l->kv, TABLE_ROWS, place_key(&key, segment, at), pool, &value);
+	str_fini(&key);
+	if (rc < 0)
+		die(l);
+	if (rc == 1 && queue_row_parse(value, pool, row_r) < 0) {
+		kv_condemn(l->dir);
+		log_fatal("A row of the queue database is damaged; it is made anew from the segments.");
+	}
+	return rc;
+}
+
+size_t ledger_places(struct ledger *l, const char *from, bool after, size_t limit, struct pool *pool,
+	struct ledger_place **v_r)
+{
+	/* `after` a trace id means after all its places: 0xff sorts behind any place. */
+	char *start = pool_printf(pool, "%s%s", from, after ? "\xff" : "");
+	struct kv_range range = {
+		.table = TABLE_TRACES, .from = span_of(start), .limit = limit, .keys_only = true};
+	struct kv_row *rows;
+	size_t n, found = 0;
+	if (kv_scan(l->kv, &range, pool, &rows, &n) < 0)
+		die(l);
+	*v_r = pool_array(pool, n, sizeof(**v_r));
+	for (size_t i = 0; i < n; i++) {
+		struct ledger_place *p = &(*v_r)[found];
+		if (rows[i].key.n != TRACE_ID_LEN + QUEUE_PLACE_LEN)
+			continue;
+		memcpy(p->trace, rows[i].key.p, TRACE_ID_LEN);
+		queue_place_parse(span_make(rows[i].key.p + TRACE_ID_LEN, QUEUE_PLACE_LEN), &p->segment,
+			&p->at);
+		found++;
+	}
+	return found;
+}
+
+uint64_t ledger_rows(const struct ledger *l)
+{
+	return l->rows;
+}
+
+static void count_page(struct ledger *l, const struct kv_row *v, size_t n, struct pool *pool)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t id, at;
+		struct queue_row row;
+		if (!queue_place_parse(v[i].key, &id, &at))
+			continue;
+		struct segment *s = spool_find(l->q->spool, id);
+		l->rows++;
+		if (s)
+			s->rows++;
+		else if (ledger_row(l, id, at, pool, &row) == 1)
+			ledger_drop_lost(l, id, at, &row);
+	}
+}
+
+void ledger_count_rows(struct ledger *l)
+{
+	struct pool *pool = pool_new("rows");
+	struct str from = STR_INIT;
+	struct kv_row *v;
+	size_t n;
+	do {
+		struct kv_range range = {.table = TABLE_ROWS, .from = str_span(&from), .after = true,
+			.limit = PAGE_ROWS, .keys_only = true};
+		if (kv_scan(l->kv, &range, pool, &v, &n) < 0)
+			die(l);
+		count_page(l, v, n, pool);
+		str_reset(&from);
+		if (n)
+			str_add_span(&from, v[n - 1].key);
+		pool_reset(pool);
+		service_progress(l->q->svc);
+	} while (n == PAGE_ROWS);
+	str_fini(&from);
+	pool_free(&pool);
+}
+
+/* --- committing --- */
+
+static void add_positions(struct ledger *l, struct kv_batch *b)
+{
+	list_each (at, spool_segments(l->q->spool)) {
+		struct segment *s = list_entry(at, struct segment, link);
+		uint64_t position = segment_position(s);
+		if (position == s->saved)
+			continue;
+		put_segment(b, s->id, position, s->own);
+		s->saved = position;
+	}
+}
+
+static void stamp_flushed(struct ledger *l)
+{
+	for (size_t i = 0; i < l->unflushed.n; i++) {
+		struct entry *e = &l->unflushed.v[i];
+		segment_stamp(e->segment, e->at);
+		e->segment->rows--;
+	}
+	if (l->unflushed.n)
+		spool_kick(l->q->spool);
+	array_reset(&l->unflushed);
+}
+
+static void commit(struct ledger *l)
+{
+	struct kv_batch *b = batch_of(l);
+	entries mine = l->waiting;
+	uint64_t number = l->gathered;
+	bool durable = l->durable;
+	add_positions(l, b);
+	l->batch = NULL;
+	l->waiting = (entries)ARRAY_INIT;
+	l->durable = false;
+	if (kv_batch_commit(&b, durable) < 0)
+		die(l);
+	l->committed = number;
+	for (size_t i = 0; i < mine.n; i++) {
+		if (mine.v[i].kind == ENTRY_SAVED)
+			message_saved(mine.v[i].message);
+		else
+			*array_add(&l->unflushed) = mine.v[i];
+	}
+	array_fini(&mine);
+	if (durable)
+		stamp_flushed(l);
+	fiber_wake_all(&l->done);
+}
+
+static void committer(void *arg)
+{
+	struct ledger *l = arg;
+	for (;;) {
+		while (!l->batch)
+			fiber_wait(&l->work, IO_FOREVER);
+		commit(l);
+	}
+}
+
+/* Once a second: flush what was committed, stamp what that finished, sync the stamps, note positions. */
+static void housekeeper(void *arg)
+{
+	struct ledger *l = arg;
+	for (;;) {
+		io_sleep(KV_FLUSH_MS);
+		if (l->unflushed.n) {
+			entries before = l->unflushed;
+			l->unflushed = (entries)ARRAY_INIT;
+			if (kv_flush(l->kv) < 0)
+				die(l);
+			entries later = l->unflushed;
+			l->unflushed = before;
+			stamp_flushed(l);
+			array_fini(&l->unflushed);
+			l->unflushed = later;
+		}
+		spool_sync_stamps(l->q->spool);
+		list_each (at, spool_segments(l->q->spool)) {
+			struct segment *s = list_entry(at, struct segment, link);
+			if (segment_position(s) != s->saved)
+				batch_of(l); /* the commit adds them */
+		}
+		service_gauge(l->q->svc, GAUGE_ACTIVE, hash_count(l->q->active));
+		service_gauge(l->q->svc, GAUGE_PARKED, l->rows);
+	}
+}
+
+void ledger_sync(struct ledger *l)
+{
+	batch_of(l);
+	l->durable = true;
+	uint64_t mine = l->gathered;
+	while (l->committed < mine)
+		fiber_wait(&l->done, IO_FOREVER);
+}
+
+/* --- loading what comes due --- */
+
+void ledger_kick(struct ledger *l, int64_t due_s)
+{
+	if (due_s < l->cursor_s)
+		l->cursor_s = due_s;
+	if (due_s >= l->next_due_s)
+		return;
+	l->next_due_s = due_s;
+	l->kicked = true;
+	fiber_wake_all(&l->load);
+}
+
+static void load_row(struct ledger *l, uint64_t segment, uint64_t at)
+{
+	struct qmgr *q = l->q;
+	struct segment_record rec;
+	struct queue_row row;
+	if (message_find(q, segment, at))
+		return;
+	struct pool *pool = message_pool(q);
+	struct str envelope = STR_IN(pool);
+	struct segment *s = spool_find(q->spool, segment);
+	if (ledger_row(l, segment, at, pool, &row) != 1 || !row.next_s || row.next_s > clock_wall_s()) {
+		message_pool_free(q, &pool);
+		return;
+	}
+	enum segment_found found = s ? spool_read(s, at, &envelope, &rec) : SEGMENT_TAIL;
+	if (found == SEGMENT_FOUND && !message_find(q, segment, at)) {
+		message_wake(q, s, &rec, &row, pool);
+		return;
+	}
+	if (found == SEGMENT_TAIL) {
+		ledger_drop_lost(l, segment, at, &row);
+		if (s)
+			s->rows--;
+	}
+	message_pool_free(q, &pool);
+}
+
+/* Loads from the cursor on what is due and finds room; notes when the next one is due. */
+static void load_due(struct ledger *l)
+{
+	int64_t now = clock_wall_s(), due_s = 0;
+	struct pool *pool = pool_new("due");
+	struct str from = STR_INIT;
+	uint64_t segment, at;
+	struct kv_row *v;
+	size_t n, i;
+	queue_due_put(&from, l->cursor_s, 0, 0);
+	l->next_due_s = INT64_MAX;
+	l->cursor_s = now;
+	do {
+		struct kv_range range = {
+			.table = TABLE_DUE, .from = str_span(&from), .limit = LOAD_ROWS, .keys_only = true};
+		size_t room = qmgr_room_for_rows(l->q);
+		if (kv_scan(l->kv, &range, pool, &v, &n) < 0)
+			die(l);
+		for (i = 0; i < n && queue_due_parse(v[i].key, &due_s, &segment, &at); i++) {
+			if (due_s > now || i >= room) {
+				ledger_kick(l, due_s);
+				break;
+			}
+			load_row(l, segment, at);
+		}
+		str_reset(&from);
+		if (i == n && n) {
+			queue_due_put(&from, due_s, segment, at);
+			str_putc(&from, '\0'); /* just behind that key */
+		}
+		pool_reset(pool);
+		fiber_breathe();
+	} while (from.len);
+	str_fini(&from);
+	pool_free(&pool);
+}
+
+static int64_t until_due(const struct ledger *l)
+{
+	if (l->next_due_s == INT64_MAX)
+		return IO_FOREVER;
+	int64_t wait_s = l->next_due_s - clock_wall_s();
+	/* What is due and found no room is looked at again each second. */
+	return io_deadline(wait_s < 1 ? 1000 : num_min((uint64_t)wait_s, 60) * 1000);
+}
+
+static void loader(void *arg)
+{
+	struct ledger *l = arg;
+	for (;;) {
+		l->kicked = false;
+		load_due(l);
+		if (l->kicked && l->next_due_s <= clock_wall_s() && qmgr_room_for_rows(l->q))
+			continue;
+		fiber_wait(&l->load, until_due(l));
+	}
+}
+
+/* --- opening --- */
+
+int ledger_open(struct qmgr *q, const char **err_r)
+{
+	struct ledger *l = q->ledger = mem_new(struct ledger);
+	l->q = q;
+	l->dir = pool_printf(q->svc->pool, "%s/db", q->svc->common->queue_dir);
+	l->next_due_s = INT64_MAX;
+	struct kv_conf conf = {.dir = l->dir, .tables = tables, .cache_size = CACHE_SIZE};
+	int rc = kv_open(&conf, &l->kv, err_r);
+	if (rc == KV_DAMAGED) {
+		log_error("The queue database is damaged and set aside; it is made anew from the "
+			  "segments reason=%s", log_q(*err_r));
+		if (kv_set_aside(l->dir, err_r) == 0)
+			rc = kv_open(&conf, &l->kv, err_r);
+	}
+	return rc == 0 ? 0 : -1;
+}
+
+/* Children whose parent ended in a crash nobody asks for any more. */
+static void sweep_children(struct ledger *l)
+{
+	struct pool *pool = pool_new("children");
+	struct kv_range range = {.table = TABLE_CHILDREN, .limit = PAGE_ROWS};
+	struct kv_row *v;
+	size_t n;
+	if (kv_scan(l->kv, &range, pool, &v, &n) < 0)
+		die(l);
+	for (size_t i = 0; i < n; i++) {
+		struct reader r = reader_of(v[i].value);
+		if ((int64_t)get_u64(&r) < clock_wall_s() - CHILD_DAYS * 86400)
+			kv_batch_delete(batch_of(l), TABLE_CHILDREN, v[i].key);
+	}
+	pool_free(&pool);
+}
+
+void ledger_start(struct ledger *l)
+{
+	sweep_children(l);
+	fiber_start("committer", committer, l);
+	fiber_start("housekeeper", housekeeper, l);
+	fiber_start("loader", loader, l);
+}
+
+void ledger_close(struct ledger *l)
+{
+	ledger_sync(l);
+	kv_close(&l->kv);
+}

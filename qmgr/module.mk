@@ -1,0 +1,1 @@
+$(eval $(call program,qmgr,qmgr,service ipc queue route kv agent mail params,))

@@ -1,0 +1,386 @@
+#include "qmgr/spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mail/envelope.h"
+#include "os/os.h"
+#include "qmgr/agents.h"
+#include "qmgr/dispatch.h"
+#include "qmgr/ledger.h"
+#include "qmgr/message.h"
+
+/* A file without header may be a segment whose writer is about to begin; after this it is nobody's. */
+#define HEADERLESS_AGE_S 3600
+
+struct spool {
+	struct qmgr *q;
+	int dirfd;
+	struct list segments;
+	struct hash *by_id;
+	struct fiber_cond work;
+	int64_t look_at;   /* when to look at folder, owners and tails again; monotonic */
+	bool kicked;
+};
+
+struct list *spool_segments(struct spool *s)
+{
+	return &s->segments;
+}
+
+struct segment *spool_find(struct spool *s, uint64_t id)
+{
+	return hash_find(s->by_id, hash_key_u64(&id));
+}
+
+void spool_kick(struct spool *s)
+{
+	s->kicked = true;
+	fiber_wake_all(&s->work);
+}
+
+void spool_check(struct spool *s)
+{
+	s->look_at = 0;
+	spool_kick(s);
+}
+
+uint64_t segment_position(const struct segment *s)
+{
+	if (list_is_empty(&s->unsettled))
+		return s->scanned;
+	return list_entry(s->unsettled.next, struct message, in_segment)->at;
+}
+
+/* --- one segment --- */
+
+static void open_reader(struct segment *s)
+{
+	if (!s->reader && segment_reader_open(s->fd, s->id, &s->reader) < 0)
+		log_error("spool: segment %016" PRIx64 " can't be read: %m", s->id);
+}
+
+static struct segment *segment_add(struct spool *sp, uint64_t id, bool old)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+	segment_name(id, name);
+	int fd = openat(sp->dirfd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0) {
+		if (errno != ENOENT)
+			log_error("spool: segment %s can't be opened: %m", name);
+		return NULL;
+	}
+	struct segment *s = mem_new(struct segment);
+	*s = (struct segment){.spool = sp, .id = id, .fd = fd, .shared_fd = -1, .old = old,
+		.scanned = SEGMENT_START};
+	list_init(&s->unsettled);
+	if (ledger_segment(sp->q->ledger, id, &s->saved, &s->own) && s->saved > s->scanned)
+		s->scanned = s->saved;
+	list_add_tail(&sp->segments, &s->link);
+	hash_set(sp->by_id, hash_key_u64(&s->id), s);
+	open_reader(s);
+	return s;
+}
+
+static void segment_free(struct segment *s)
+{
+	segment_reader_close(&s->reader);
+	close(s->fd);
+	if (s->shared_fd >= 0)
+		close(s->shared_fd);
+	mem_free(&s);
+}
+
+int segment_shared(struct segment *s)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+	segment_name(s->id, name);
+	if (s->shared_fd < 0)
+		s->shared_fd = openat(s->spool->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return s->shared_fd;
+}
+
+static int do_sync(void *arg)
+{
+	return fdatasync(*(int *)arg);
+}
+
+int segment_sync(struct segment *s)
+{
+	s->stamped = false;
+	s->active++; /* so that it stays while we wait */
+	int rc = io_call(do_sync, &s->fd);
+	s->active--;
+	if (rc < 0)
+		log_error("spool: segment %016" PRIx64 " can't be synced: %m", s->id);
+	return rc;
+}
+
+static struct segment *find_stamped(struct spool *sp)
+{
+	list_each (l, &sp->segments)
+		if (list_entry(l, struct segment, link)->stamped)
+			return list_entry(l, struct segment, link);
+	return NULL;
+}
+
+void spool_sync_stamps(struct spool *sp)
+{
+	struct segment *s;
+	for (size_t n = hash_count(sp->by_id); n && (s = find_stamped(sp)); n--)
+		segment_sync(s);
+	spool_kick(sp); /* what was kept by us may go */
+}
+
+void segment_stamp(struct segment *s, uint64_t at)
+{
+	if (segment_mark_done(s->reader, at) < 0)
+		log_error("spool: a stamp in segment %016" PRIx64 " failed: %m", s->id);
+	s->stamped = true;
+}
+
+enum segment_found spool_read(struct segment *s, uint64_t at, struct str *envelope,
+	struct segment_record *rec_r)
+{
+	open_reader(s);
+	return s->reader ? segment_read_at(s->reader, at, envelope, rec_r) : SEGMENT_TAIL;
+}
+
+/* --- children in our own segments --- */
+
+/* 1 when the record was made out of another message. */
+static int parent_of(const struct segment_record *rec, struct pool *pool, const char **parent_r,
+	const char **step_r)
+{
+	struct envelope env;
+	if (envelope_parse(rec->envelope, pool, &env) < 0)
+		return 0;
+	*parent_r = envelope_attribute(&env, ATTRIBUTE_PARENT);
+	*step_r = envelope_attribute(&env, ATTRIBUTE_STEP);
+	return *parent_r && *step_r;
+}
+
+/* Before any agent gets work: what an earlier qmgr had made and not yet entered. */
+static void enter_children(struct segment *s)
+{
+	struct segment_record rec;
+	struct pool *pool = pool_new("children");
+	uint64_t lost = 0, at = s->scanned;
+	while (s->reader && segment_read(s->reader, at, true, &rec, &lost) == SEGMENT_FOUND) {
+		const char *parent, *step;
+		if (parent_of(&rec, pool, &parent, &step))
+			ledger_add_child(s->spool->q->ledger, parent, step);
+		pool_reset(pool);
+		at = rec.next;
+	}
+	pool_free(&pool);
+}
+
+int spool_own_segment(void *arg, uint64_t *id_r, const char **err_r)
+{
+	struct qmgr *q = arg;
+	int fd = segment_create(q->spool->dirfd, 0600, id_r, err_r);
+	if (fd < 0)
+		return -1;
+	if (ledger_add_own_segment(q->ledger, *id_r) < 0) {
+		*err_r = "The queue database failed.";
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* --- scanning --- */
+
+static void take_record(struct segment *s, const struct segment_record *rec)
+{
+	struct qmgr *q = s->spool->q;
+	if (rec->done || (s->old && ledger_has_row(q->ledger, s->id, rec->at)))
+		return;
+	message_take(q, s, rec);
+}
+
+static void end_scan(struct segment *s, uint64_t lost)
+{
+	s->ended = true;
+	if (lost)
+		log_error("spool: segment %016" PRIx64 " has %" PRIu64 " octets that are no whole "
+			  "record; they were passed over", s->id, lost);
+}
+
+static void scan_segment(struct segment *s)
+{
+	struct segment_record rec;
+	uint64_t lost = 0;
+	while (s->reader && !s->ended && qmgr_has_room(s->spool->q)) {
+		segment_reader_limit(s->reader, s->closed ? UINT64_MAX : s->limit);
+		enum segment_found found = segment_read(s->reader, s->scanned, s->closed, &rec, &lost);
+		if (found == SEGMENT_FOUND) {
+			take_record(s, &rec);
+			s->scanned = rec.next;
+		} else if (found == SEGMENT_SEALED || (found == SEGMENT_TAIL && s->closed)) {
+			end_scan(s, lost);
+		} else {
+			if (found == SEGMENT_ERROR)
+				log_error("spool: segment %016" PRIx64 " can't be read: %m", s->id);
+			return;
+		}
+		fiber_breathe();
+	}
+}
+
+/* --- looking around, every few seconds --- */
+
+static void look_at_folder(struct spool *sp, bool old)
+{
+	int copy = openat(sp->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	uint64_t id;
+	for (struct dirent *d; dir && (d = readdir(dir));)
+		if (segment_name_parse(d->d_name, &id) && !spool_find(sp, id))
+			segment_add(sp, id, old);
+	if (!dir)
+		log_error("spool: the folder of segments can't be read: %m");
+	else
+		closedir(dir);
+}
+
+static bool is_abandoned(struct segment *s)
+{
+	struct stat st;
+	if (!s->reader && (fstat(s->fd, &st) < 0 || clock_wall_s() - st.st_ctime < HEADERLESS_AGE_S))
+		return false;
+	return os_lock_try(s->fd, true) == 1;
+}
+
+/* Records that nobody announced are synced by us before they count. */
+static void look_at_tail(struct segment *s)
+{
+	struct segment_record rec;
+	struct stat st;
+	uint64_t lost = 0;
+	if (!s->reader || s->scanned < s->limit)
+		return;
+	segment_reader_limit(s->reader, UINT64_MAX);
+	enum segment_found found = segment_read(s->reader, s->scanned, false, &rec, &lost);
+	if (found == SEGMENT_TAIL || found == SEGMENT_ERROR || fstat(s->fd, &st) < 0)
+		return;
+	if (segment_sync(s) == 0)
+		s->limit = (uint64_t)st.st_size;
+}
+
+static void look_at_segment(struct segment *s)
+{
+	open_reader(s);
+	if (s->ended || s->closed)
+		return;
+	if (!is_abandoned(s)) {
+		look_at_tail(s);
+		return;
+	}
+	if (s->reader && segment_sync(s) < 0)
+		return;
+	s->closed = true;
+	s->ended = !s->reader;
+}
+
+/* --- removal --- */
+
+static bool is_finished(const struct segment *s)
+{
+	return s->ended && !s->active && !s->rows && !s->broken && list_is_empty(&s->unsettled);
+}
+
+static void remove_segment(struct segment *s)
+{
+	struct spool *sp = s->spool;
+	char name[SEGMENT_NAME_LEN + 1];
+	/* A sealed one may still be open at its writer, which does nothing but close it. */
+	segment_name(s->id, name);
+	if (unlinkat(sp->dirfd, name, 0) < 0 && errno != ENOENT) {
+		log_error("spool: segment %s can't be removed: %m", name);
+		return;
+	}
+	log_debug("segment %s is done and removed", name);
+	agents_forget_segment(sp->q->dispatch, s->id);
+	ledger_forget_segment(sp->q->ledger, s->id);
+	hash_remove(sp->by_id, hash_key_u64(&s->id));
+	list_remove(&s->link);
+	segment_free(s);
+}
+
+/* --- the scanner --- */
+
+static void look_around(struct spool *sp)
+{
+	sp->look_at = clock_mono_ms() + sp->q->conf->scan_interval;
+	look_at_folder(sp, false);
+	list_each (l, &sp->segments)
+		look_at_segment(list_entry(l, struct segment, link));
+}
+
+/* Only this fiber adds to the list, but for announcements at its end, and only it removes: so the walk may wait. */
+static void scanner(void *arg)
+{
+	struct spool *sp = arg;
+	for (;;) {
+		sp->kicked = false;
+		if (clock_mono_ms() >= sp->look_at)
+			look_around(sp);
+		for (struct list *l = sp->segments.next, *next; l != &sp->segments; l = next) {
+			struct segment *s = list_entry(l, struct segment, link);
+			scan_segment(s);
+			next = l->next;
+			if (is_finished(s))
+				remove_segment(s);
+		}
+		if (!qmgr_has_room(sp->q))
+			dispatch_park_overflow(sp->q->dispatch);
+		if (!sp->kicked)
+			fiber_wait(&sp->work, sp->look_at);
+	}
+}
+
+void spool_announce(struct spool *sp, uint64_t id, uint64_t end)
+{
+	struct segment *s = spool_find(sp, id);
+	if (!s)
+		s = segment_add(sp, id, false);
+	if (!s)
+		return;
+	open_reader(s);
+	if (end > s->limit)
+		s->limit = end;
+	spool_kick(sp);
+}
+
+int spool_open(struct qmgr *q, const char **err_r)
+{
+	const char *path = pool_printf(q->svc->pool, "%s/" SEGMENT_FOLDER, q->svc->common->queue_dir);
+	struct spool *sp = q->spool = mem_new(struct spool);
+	*sp = (struct spool){.q = q, .by_id = hash_new()};
+	list_init(&sp->segments);
+	sp->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (sp->dirfd < 0) {
+		*err_r = pool_printf(q->svc->pool, "The folder %s can't be opened: %m.", path);
+		return -1;
+	}
+	look_at_folder(sp, true);
+	list_each (l, &sp->segments) {
+		struct segment *s = list_entry(l, struct segment, link);
+		if (s->own)
+			enter_children(s);
+	}
+	return 0;
+}
+
+void spool_start(struct spool *sp)
+{
+	fiber_start("scanner", scanner, sp);
+}

@@ -1,0 +1,58 @@
+/* The segments qmgr knows: found in the folder, scanned by one fiber, removed when nothing of them is left. */
+#ifndef QMGR_SPOOL_H
+#define QMGR_SPOOL_H
+
+#include "qmgr/qmgr.h"
+#include "queue/segment.h"
+
+struct segment {
+	struct list link;
+	struct spool *spool;
+	uint64_t id;
+	int fd;                       /* for stamps; also tries the lock */
+	int shared_fd;                /* read-only, for agents; -1 until one needs it */
+	struct segment_reader *reader; /* NULL until there is a header */
+	uint64_t scanned;             /* the next place to look at */
+	uint64_t limit;               /* known to be synced */
+	uint64_t saved;               /* position in the database */
+	struct list unsettled;        /* messages, by place */
+	unsigned active;              /* messages in memory */
+	uint64_t rows;                /* in the database, or being deleted there */
+	bool closed;                  /* its owner is gone */
+	bool ended;                   /* scanned to its end */
+	bool old;                     /* was there when we started: records may have rows */
+	bool own;                     /* written by some qmgr */
+	bool stamped;                 /* stamps were not synced yet */
+	bool broken;                  /* keeps what can't be read: never removed */
+};
+
+/* Opens the folder and every segment in it. Positions and counts of rows come from the ledger, which must be open. */
+int spool_open(struct qmgr *q, const char **err_r);
+/* Starts scanning. */
+void spool_start(struct spool *s);
+/* Where a submitter says that a record ends. */
+void spool_announce(struct spool *s, uint64_t segment, uint64_t end);
+/* A submitter left: perhaps its segment has ended. */
+void spool_check(struct spool *s);
+/* Something changed: room in memory, a segment that may go. */
+void spool_kick(struct spool *s);
+struct segment *spool_find(struct spool *s, uint64_t id);
+struct list *spool_segments(struct spool *s);
+/* A fresh segment of our own; a segment_source_fn. */
+int spool_own_segment(void *arg, uint64_t *id_r, const char **err_r);
+/* Reads the record of a row, its envelope into *envelope. */
+enum segment_found spool_read(struct segment *s, uint64_t at, struct str *envelope,
+	struct segment_record *rec_r);
+
+uint64_t segment_position(const struct segment *s);
+void segment_stamp(struct segment *s, uint64_t at);
+int segment_shared(struct segment *s);
+/* Makes its stamps durable. 0, -1. */
+int segment_sync(struct segment *s);
+/* Syncs all stamps that were made since the last time. */
+void spool_sync_stamps(struct spool *s);
+
+#define ATTRIBUTE_PARENT "parent"
+#define ATTRIBUTE_STEP   "step"
+
+#endif

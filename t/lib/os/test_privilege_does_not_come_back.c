@@ -24,10 +24,12 @@ static int in_child(int (*fn)(void))
 
 static int dropped(void)
 {
-	gid_t groups[1];
+	gid_t groups[2] = {4711, 4712};
+	if (setgroups(2, groups) < 0)
+		return 2;
 	os_drop_privilege(NOBODY, NOBODY, EMPTY);
 	return !(getuid() == NOBODY && geteuid() == NOBODY && getgid() == NOBODY &&
-		 getgroups(1, groups) == 0 && setuid(0) < 0 && access("/etc/passwd", F_OK) < 0);
+		 getgroups(2, groups) == 0 && setuid(0) < 0 && access("/etc/passwd", F_OK) < 0);
 }
 
 static int dropped_without_chroot(void)

@@ -154,8 +154,8 @@ static void finish(struct session *s, struct cmd *cmd)
 /* The reader dropped the command; its tag may be known. */
 static void refuse_dropped(struct session *s, struct cmd *cmd, enum imap_read how)
 {
-	if (!imap_parse_tag(&cmd->args, &cmd->tag))
-		cmd->tag = SPAN_LIT("");
+	if (!imap_parse_tag(&cmd->args, &cmd->tag) || !imap_parse_at(&cmd->args, ' '))
+		cmd->tag = SPAN_LIT(""); /* perhaps only half of it was kept */
 	cmd_bad(cmd, s->reader.broke);
 	put_tagged(s, cmd);
 	if (how == IMAP_READ_LOST)
@@ -175,7 +175,8 @@ static void run(struct session *s, struct cmd *cmd)
 {
 	if (parse_verb(cmd) && is_allowed(s, cmd))
 		cmd->verb->run(s, cmd);
-	if (!s->over || cmd->status != CMD_NONE)
+	/* A client that left in the middle gets no answer. */
+	if (cmd->status != CMD_NONE)
 		finish(s, cmd);
 }
 

@@ -199,6 +199,7 @@ void imap_reader_stream(struct imap_reader *r)
 void imap_reader_refuse(struct imap_reader *r, const char *why)
 {
 	start_skipping(r, why);
+	r->tail_n = 0; /* that literal is dealt with */
 	r->left = r->literal;
 	r->state = r->sync                        ? OVER
 		   : r->literal > IMAP_SKIP_MAX ? LOST

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-CORPUS = sorted((pathlib.Path(__file__).parent.parent / "data/mail").glob("*.eml"))
+CORPUS = [p for p in sorted((pathlib.Path(__file__).parent.parent / "data/mail").glob("*.eml"))
+          if p.stat().st_size]
 MULTI = b"""From: "A. Sender" <a@from.test>\r
 To: b@to.test, c@to.test\r
 Subject: =?utf-8?q?caf=C3=A9?=\r

@@ -34,9 +34,9 @@ binarytext\r
 
 def box(worker, account):
     c = worker.client(account)
-    assert c.append("INBOX", LATIN, '(\\Seen $k) "1-Mar-2000 23:30:00 -0800"').startswith("OK")
-    assert c.append("INBOX", MIXED, '(\\Flagged \\Deleted) "2-Mar-2000 00:30:00 +0100"').startswith("OK")
-    assert c.append("INBOX", b"Subject: three\r\n\r\n" + b"x" * 5000, '(\\Answered \\Draft) "3-Mar-2000 12:00:00 +0000"').startswith("OK")
+    assert c.append("INBOX", LATIN, '(\\Seen $k) " 1-Mar-2000 23:30:00 -0800"').startswith("OK")
+    assert c.append("INBOX", MIXED, '(\\Flagged \\Deleted) " 2-Mar-2000 00:30:00 +0100"').startswith("OK")
+    assert c.append("INBOX", b"Subject: three\r\n\r\n" + b"x" * 5000, '(\\Answered \\Draft) " 3-Mar-2000 12:00:00 +0000"').startswith("OK")
     c.ok("SELECT INBOX")
     return c
 

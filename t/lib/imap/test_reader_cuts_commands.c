@@ -25,6 +25,7 @@ static const struct row {
 	{"a x {9}\r\nb NOOP\r\n", "r", "L<a x {9}>D<b NOOP>"},
 	{"a x {9+}\r\n123456789 {2+}\r\nxx\r\nb NOOP\r\n", "r", "L<a x {9+} {2+}>D<b NOOP>"},
 	{"a x {9+}\r\n123456789 {2}\r\nb NOOP\r\n", "r", "L<a x {9+} {2}>D<b NOOP>"},
+	{"a x {0+}\r\n\r\nb NOOP\r\n", "r", "L<a x {0+}>D<b NOOP>"},
 	{"a x {999+}\r\nb", "", ""},
 	{"a x {268435457+}\r\nb", "", "X<a x {268435457+}>"},
 	{"a AP {5+}\r\n12345\r\nb NOOP\r\n", "s", "S<a AP {5+}>D<>D<b NOOP>"},

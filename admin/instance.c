@@ -82,7 +82,9 @@ static const char *last_words(struct op_call *call, const char *log_path, off_t 
 		close(fd);
 	while (span_split(&rest, '\n', &line))
 		last = line;
-	return last.n ? pool_span(call->pool, last) : "it did not say why";
+	/* What the log puts in front of a sentence is of no interest here. */
+	const char *text_at = pool_span(call->pool, last), *fatal = strstr(text_at, " fatal ");
+	return fatal ? fatal + strlen(" fatal ") : last.n ? text_at : "it did not say why";
 }
 
 /* READY=1 on the socket, or the end of the child. 0, or -1 with call->err. */

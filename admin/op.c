@@ -155,6 +155,7 @@ const struct op *const op_tables[] = {
 	op_user_rows,
 	op_alias_rows,
 	op_queue_rows,
+	op_mailbox_rows,
 	op_trace_rows,
 	op_config_rows,
 	op_server_rows,

@@ -75,7 +75,9 @@ static int trace(struct op_call *call)
 	js_put(call->result, "id", op_str(call, "id"));
 	lines = js_put_list(call->result, "story");
 	int log = read_logs(call, lines);
+	const char *no_log = call->err;
 	bool queued = add_queue(call);
+	call->err = no_log;
 	if (log < 0 && !queued)
 		return -1;
 	if (!js_count(lines) && !queued)

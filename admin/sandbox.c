@@ -215,10 +215,10 @@ int sandbox_prepare(struct op_call *call, const char *dir, uint64_t base_port,
 		sandbox_open(call, path, config_r) < 0)
 		return -1;
 	const struct common_conf *common = &(*config_r)->common;
+	if (config_check(*config_r, &call->err) < 0)
+		return -1;
 	if (geteuid() == 0 && strcmp(common->privilege, "none") != 0 &&
 		check_searchable(call, path) < 0)
-		return -1;
-	if (config_check(*config_r, &call->err) < 0)
 		return -1;
 	return common->tls_cert[0] ? cert_make(call->pool, common->hostname, common->tls_cert,
 					     common->tls_key, &call->err)

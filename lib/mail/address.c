@@ -162,8 +162,7 @@ static int check_mailbox(
 	return utf8_is_valid(text) ? 0 : fail(s, "The address is not valid UTF-8.");
 }
 
-static int take_mailbox(
-	struct scan *s, unsigned flags, struct pool *pool, struct address *addr_r)
+static int take_mailbox(struct scan *s, unsigned flags, struct pool *pool, struct address *addr_r)
 {
 	struct str local = STR_INIT, domain = STR_INIT;
 	const char *start = s->p;
@@ -206,8 +205,8 @@ static int take_path(struct scan *s, unsigned flags, struct pool *pool, struct a
 	return 0;
 }
 
-int address_parse_path(struct span text, unsigned flags, struct pool *pool,
-	struct address *addr_r, size_t *used_r, const char **err_r)
+int address_parse_path(struct span text, unsigned flags, struct pool *pool, struct address *addr_r,
+	size_t *used_r, const char **err_r)
 {
 	struct scan s = {text.p, text.p + text.n, flags & ADDRESS_UTF8_OK, NULL};
 	while (peek(&s) == ' ')
@@ -245,8 +244,7 @@ bool address_is_utf8(const struct address *a)
 
 bool address_eq(const struct address *a, const struct address *b)
 {
-	return strcmp(a->local, b->local) == 0 &&
-	       span_ieq(span_of(a->domain), span_of(b->domain));
+	return strcmp(a->local, b->local) == 0 && span_ieq(span_of(a->domain), span_of(b->domain));
 }
 
 static bool is_dot_string(const char *s)
@@ -308,6 +306,6 @@ void address_split_detail(struct span local, char sep, struct span *user_r, stru
 {
 	size_t at = local.n ? span_index(local, 1, sep) : 0;
 	*user_r = span_make(local.p, at);
-	*detail_r = at < local.n ? span_make(local.p + at + 1, local.n - at - 1)
-				 : span_make(NULL, 0);
+	*detail_r =
+		at < local.n ? span_make(local.p + at + 1, local.n - at - 1) : span_make(NULL, 0);
 }

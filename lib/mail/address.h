@@ -22,7 +22,7 @@
 
 struct address {
 	const char *local;  /* unquoted, holds no NUL, CR or LF; "" only in the null path */
-	const char *domain; /* lower case; "[192.0.2.1]" or "[IPv6:...]" for a literal; "" for none */
+	const char *domain; /* lower case; "[192.0.2.1]" or "[IPv6:...]" a literal; "" none */
 };
 
 enum {
@@ -34,7 +34,8 @@ enum {
 
 /* The path at the start of text ("<a@b> SIZE=1" or, with ADDRESS_BARE_OK, "a@b SIZE=1"), leading
  * spaces skipped; *used_r says how many octets it took, with its brackets. A source route is
- * accepted and ignored. 0, or -1 and a sentence in *err_r (a literal). The strings are the pool's. */
+ * accepted and ignored. 0, or -1 and a sentence in *err_r (a literal). The strings are
+ * the pool's. */
 int address_parse_path(struct span text, unsigned flags, struct pool *pool,
 	struct address *addr_r, size_t *used_r, const char **err_r);
 
@@ -68,7 +69,7 @@ void address_split_detail(struct span local, char sep, struct span *user_r, stru
 enum address_kind { ADDRESS_MAILBOX, ADDRESS_GROUP_START, ADDRESS_GROUP_END };
 struct address_item {
 	enum address_kind kind;
-	struct span name;   /* display name, unquoted, or a trailing comment; of a group: its name */
+	struct span name; /* display name, unquoted, or a trailing comment; of a group: its name */
 	struct span route;  /* obsolete source route, "@a,@b" */
 	struct span local;  /* unquoted */
 	struct span domain; /* as written, without white space and comments */

@@ -1,7 +1,7 @@
 /*
  * Character sets to UTF-8. UTF-8, US-ASCII, ISO-8859-1 and windows-1252 are built in; others go
- * through iconv, whose modules the process must be able to open (call charset_warm() before chroot).
- * Output is always valid UTF-8; what can't be converted becomes U+FFFD.
+ * through iconv, whose modules the process must be able to open (call charset_warm() before
+ * chroot). Output is always valid UTF-8; what can't be converted becomes U+FFFD.
  */
 #ifndef MAIL_CHARSET_H
 #define MAIL_CHARSET_H

@@ -55,8 +55,7 @@ int64_t date_local_day(const struct date *date)
 
 static int days_in(int year, int month)
 {
-	return (int)(month == 12 ? 31
-				 : date_days(year, month + 1, 1) - date_days(year, month, 1));
+	return (int)(month == 12 ? 31 : date_days(year, month + 1, 1) - date_days(year, month, 1));
 }
 
 /* 0, or -1 when the clock never shows that. */

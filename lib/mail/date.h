@@ -1,6 +1,6 @@
 /*
- * Dates of messages (RFC 5322 3.3 and 4.3) and of IMAP (RFC 3501 date-time). A date is seconds since
- * 1970 in UTC and the zone in minutes east that it was written in.
+ * Dates of messages (RFC 5322 3.3 and 4.3) and of IMAP (RFC 3501 date-time). A date is seconds
+ * since 1970 in UTC and the zone in minutes east that it was written in.
  */
 #ifndef MAIL_DATE_H
 #define MAIL_DATE_H

@@ -22,7 +22,8 @@ static const struct {
 		"Your message was handed to a mail system that sends no delivery reports, for\r\n"
 		"the recipients below.\r\n"},
 	[DSN_EXPANDED] = {"expanded", "Mail was expanded to a list",
-		"Your message was delivered to the list or alias below and sent on from there.\r\n"},
+		"Your message was delivered to the list or alias below and sent on from "
+		"there.\r\n"},
 };
 
 static bool is_set(const char *s)
@@ -91,8 +92,8 @@ static void put_top(struct str *out, const struct dsn *d, bool eight_bit)
 	put_field(out, "Auto-Submitted", "auto-replied");
 	put_field(out, "MIME-Version", "1.0");
 	str_reset(&v);
-	str_printf(&v, "multipart/report; report-type=delivery-status; boundary=\"%s\"",
-		d->boundary);
+	str_printf(
+		&v, "multipart/report; report-type=delivery-status; boundary=\"%s\"", d->boundary);
 	header_put(out, "Content-Type", str_span(&v));
 	if (eight_bit)
 		put_field(out, "Content-Transfer-Encoding", "8bit");
@@ -124,7 +125,8 @@ static void put_text_row(struct str *out, const struct dsn_row *row, bool utf8)
 
 static void put_text(struct str *out, const struct dsn *d, bool utf8)
 {
-	open_part(out, d, utf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", utf8);
+	open_part(
+		out, d, utf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", utf8);
 	str_puts(out, "This is the mail system at ");
 	put_line(out, d->reporting_mta, utf8);
 	str_puts(out, ".\r\n\r\n");
@@ -186,7 +188,8 @@ static void put_row(struct str *out, const struct dsn_row *row, bool utf8)
 
 static void put_status(struct str *out, const struct dsn *d, bool utf8)
 {
-	open_part(out, d, utf8 ? "message/global-delivery-status" : "message/delivery-status", utf8);
+	open_part(
+		out, d, utf8 ? "message/global-delivery-status" : "message/delivery-status", utf8);
 	if (is_set(d->envid))
 		put_field(out, "Original-Envelope-Id", d->envid);
 	put_typed(out, "Reporting-MTA", "dns", d->reporting_mta);

@@ -34,7 +34,8 @@ static size_t find_pair(struct span s, size_t from, const char *pair)
 	return s.n;
 }
 
-/* The first "?=" at or after from. Remembered, so that many words that never end cost one search. */
+/* The first "?=" at or after from. Remembered, so that many words that never end cost one search.
+ */
 static size_t find_end(struct decoder *d, size_t from)
 {
 	if (d->next_end < from || d->next_end == 0)

@@ -116,8 +116,7 @@ static bool read_row(struct reader *r, uint64_t *tag_r, struct span *bytes_r)
 	return !r->bad;
 }
 
-static void parse_recipient(
-	struct recipient *to, struct span bytes, struct pool *pool, bool *bad)
+static void parse_recipient(struct recipient *to, struct span bytes, struct pool *pool, bool *bad)
 {
 	struct reader r = reader_of(bytes);
 	uint64_t tag;
@@ -133,8 +132,7 @@ static void parse_recipient(
 	*bad |= r.bad || !*to->address;
 }
 
-static void parse_attribute(
-	struct attribute *a, struct span bytes, struct pool *pool, bool *bad)
+static void parse_attribute(struct attribute *a, struct span bytes, struct pool *pool, bool *bad)
 {
 	struct reader r = reader_of(bytes);
 	a->name = get_cstr(&r, pool);
@@ -249,10 +247,8 @@ int envelope_parse(struct span blob, struct pool *pool, struct envelope *envelop
 	if (!blob.n || blob.n > ENVELOPE_MAX || blob.p[0] != VERSION ||
 		count_rows(blob, envelope_r) < 0)
 		return -1;
-	envelope_r->recipients =
-		pool_array(pool, envelope_r->nrecipient, sizeof(struct recipient));
-	envelope_r->attributes =
-		pool_array(pool, envelope_r->nattribute, sizeof(struct attribute));
+	envelope_r->recipients = pool_array(pool, envelope_r->nrecipient, sizeof(struct recipient));
+	envelope_r->attributes = pool_array(pool, envelope_r->nattribute, sizeof(struct attribute));
 	return parse_rows(blob, pool, envelope_r);
 }
 

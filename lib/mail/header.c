@@ -25,7 +25,7 @@ static bool is_empty_line(const char *p, const char *end)
 static struct span take_name(const char *p, const char *end, const char **colon_r)
 {
 	const char *q = p;
-	while (q < end && *q > ' ' && *q < 0x7f && *q != ':')
+	while (q<end && * q> ' ' && *q < 0x7f && *q != ':')
 		q++;
 	struct span name = span_make(p, (size_t)(q - p));
 	while (q < end && (*q == ' ' || *q == '\t'))
@@ -157,8 +157,8 @@ void header_put(struct str *out, const char *name, struct span value)
 		while (i < value.n && !is_break(value.p[i]))
 			i++;
 		if (i > start) {
-			column = put_word(
-				out, span_make(value.p + start, i - start), column, first);
+			column =
+				put_word(out, span_make(value.p + start, i - start), column, first);
 			first = false;
 		}
 		while (i < value.n && is_break(value.p[i]))

@@ -1,8 +1,8 @@
 /*
- * Header fields of a message (RFC 5322 2.2), read in place: nothing is copied, CRLF and bare LF both
- * end lines, reading is one linear pass. The header ends at the first empty line or with the bytes.
- * A line that is no field and continues none (an mbox "From " line, garbage) is returned with an
- * empty name, so that it can be copied; finders never see it.
+ * Header fields of a message (RFC 5322 2.2), read in place: nothing is copied, CRLF and bare LF
+ * both end lines, reading is one linear pass. The header ends at the first empty line or with the
+ * bytes. A line that is no field and continues none (an mbox "From " line, garbage) is returned
+ * with an empty name, so that it can be copied; finders never see it.
  *
  * Writing cannot be used to inject: control octets in values become spaces, and lines break only
  * where the writer folds.

@@ -89,8 +89,8 @@ static bool put_list(struct str *out, struct span value, struct pool *pool)
 }
 
 /* Sender and Reply-To stand for From when they are absent or empty (RFC 3501 7.4.2). */
-static void put_list_or_from(struct str *out, struct span value, size_t from_at, size_t from_len,
-	struct pool *pool)
+static void put_list_or_from(
+	struct str *out, struct span value, size_t from_at, size_t from_len, struct pool *pool)
 {
 	size_t start = out->len;
 	if (put_list(out, value, pool))
@@ -158,7 +158,8 @@ static void put_params(struct form *f, const struct params *params, bool is_text
 		nstring_put(f->out, params->v[i].value);
 	}
 	if (add_charset)
-		str_puts(f->out, params->n ? " \"charset\" \"us-ascii\"" : "\"charset\" \"us-ascii\"");
+		str_puts(f->out,
+			params->n ? " \"charset\" \"us-ascii\"" : "\"charset\" \"us-ascii\"");
 	str_putc(f->out, ')');
 }
 

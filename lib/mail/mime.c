@@ -14,8 +14,8 @@ struct parser {
 	ARRAY(struct mime_part) parts;
 	struct open_multipart open[MIME_DEPTH_MAX];
 	unsigned nopen;
-	uint32_t cur;   /* the innermost open part */
-	size_t pos;     /* always the start of a line */
+	uint32_t cur;	/* the innermost open part */
+	size_t pos;	/* always the start of a line */
 	uint32_t lines; /* line ends before pos */
 };
 
@@ -52,8 +52,7 @@ static bool is_delimiter(const struct parser *p, size_t at, struct delimiter *d_
 	line = span_make(line.p + 2, line.n - 2);
 	for (unsigned i = p->nopen; i-- > 0;) {
 		struct span b = p->open[i].boundary;
-		if (!span_has_prefix(line, b) ||
-			(found && b.n <= p->open[d_r->open].boundary.n))
+		if (!span_has_prefix(line, b) || (found && b.n <= p->open[d_r->open].boundary.n))
 			continue;
 		d_r->open = i;
 		found = true;

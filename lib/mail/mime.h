@@ -1,12 +1,12 @@
 /*
- * The MIME structure of a message (RFC 2045-2046) in one linear pass over its bytes: a flat array of
- * parts in the order of their start (pre-order), with offsets into the message. Works for CRLF and
- * bare LF. Never fails: what is no MIME is text/plain.
+ * The MIME structure of a message (RFC 2045-2046) in one linear pass over its bytes: a flat array
+ * of parts in the order of their start (pre-order), with offsets into the message. Works for CRLF
+ * and bare LF. Never fails: what is no MIME is text/plain.
  *
  * A delimiter line belongs to the multipart together with the line end before it, so a body's size
  * excludes that (RFC 2046 5.1.1, RFC 3501 7.4.2). A line ends every open multipart inside the one
- * whose boundary it carries; of several boundaries that fit, the longest counts. A multipart without
- * a boundary, or in which no delimiter appears, is text/plain.
+ * whose boundary it carries; of several boundaries that fit, the longest counts. A multipart
+ * without a boundary, or in which no delimiter appears, is text/plain.
  */
 #ifndef MAIL_MIME_H
 #define MAIL_MIME_H

@@ -1,6 +1,6 @@
 /*
- * What became of a recipient. Every delivery agent answers exactly one outcome for each recipient it
- * was given, whatever happens; an agent that can't say answers FATE_DEFERRED.
+ * What became of a recipient. Every delivery agent answers exactly one outcome for each recipient
+ * it was given, whatever happens; an agent that can't say answers FATE_DEFERRED.
  */
 #ifndef MAIL_OUTCOME_H
 #define MAIL_OUTCOME_H

@@ -75,8 +75,8 @@ static struct span rest_of(const struct cursor *c)
 	return span_make(c->p, (size_t)(c->end - c->p));
 }
 
-bool param_parse_type(struct span value, struct span *type_r, struct span *subtype_r,
-	struct span *rest_r)
+bool param_parse_type(
+	struct span value, struct span *type_r, struct span *subtype_r, struct span *rest_r)
 {
 	struct cursor c = {.p = value.p, .end = value.p + value.n};
 	skip_space(&c);

@@ -1,6 +1,7 @@
 /*
- * Structured MIME fields: "token/token; name=value; name*0*=..." (RFC 2045 5.1, RFC 2183, RFC 2231).
- * Lenient: comments, missing quotes, stray semicolons, unterminated strings all yield something.
+ * Structured MIME fields: "token/token; name=value; name*0*=..." (RFC 2045 5.1, RFC 2183, RFC
+ * 2231). Lenient: comments, missing quotes, stray semicolons, unterminated strings all yield
+ * something.
  */
 #ifndef MAIL_PARAM_H
 #define MAIL_PARAM_H
@@ -31,7 +32,8 @@ bool param_parse_type(struct span value, struct span *type_r, struct span *subty
 	struct span *rest_r);
 /* The first token of a field ("attachment; ...", "base64"); empty when there is none. */
 struct span param_parse_token(struct span value, struct span *rest_r);
-/* What follows the type or token; its first ';' may be missing. The array is the pool's; spans point into the text or the pool. */
+/* What follows the type or token; its first ';' may be missing. The array is the pool's; spans
+ * point into the text or the pool. */
 void params_parse(struct span rest, struct pool *pool, struct params *params_r);
 
 /* The raw value of name (case ignored), "name*" not looked at: 1 found, 0 none. */

@@ -35,8 +35,8 @@ static void sink_put(struct sink *s, const char *p, size_t n, size_t characters)
 	s->left -= characters;
 }
 
-/* At text.p + i: takes a space, one character, or a run of ASCII up to a space, stop or the room that
- * is left; returns what follows. */
+/* At text.p + i: takes a space, one character, or a run of ASCII up to a space, stop or the room
+ * that is left; returns what follows. */
 static size_t sink_take(struct sink *s, struct span text, size_t i, const char stop[2])
 {
 	size_t start = i, room = s->left - (s->space && s->left > 1);
@@ -104,8 +104,8 @@ static size_t skip_element(struct span text, size_t at, struct span name)
 /* At '<': what follows the tag. Tags inside a word leave no gap. */
 static size_t skip_tag(struct sink *s, struct span text, size_t at)
 {
-	static const char *const inside_words[] = {
-		"a", "abbr", "b", "em", "font", "i", "s", "span", "strong", "sub", "sup", "u", NULL};
+	static const char *const inside_words[] = {"a", "abbr", "b", "em", "font", "i", "s", "span",
+		"strong", "sub", "sup", "u", NULL};
 	static const char *const hidden[] = {"head", "script", "style", "title", NULL};
 	struct span rest = span_make(text.p + at, text.n - at);
 	struct span name = tag_name(rest);

@@ -7,10 +7,8 @@ const char *received_with(unsigned flags)
 	/* Indexed by TLS and AUTH. RFC 3848, RFC 6531 4.3. */
 	static const char *const esmtp[] = {"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"};
 	static const char *const lmtp[] = {"LMTP", "LMTPS", "LMTPA", "LMTPSA"};
-	static const char *const utf8_smtp[] = {
-		"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"};
-	static const char *const utf8_lmtp[] = {
-		"UTF8LMTP", "UTF8LMTPS", "UTF8LMTPA", "UTF8LMTPSA"};
+	static const char *const utf8_smtp[] = {"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"};
+	static const char *const utf8_lmtp[] = {"UTF8LMTP", "UTF8LMTPS", "UTF8LMTPA", "UTF8LMTPSA"};
 	unsigned how = flags / RECEIVED_TLS & 3;
 	if (flags & RECEIVED_LOCAL)
 		return "local";

@@ -1,6 +1,6 @@
 /*
- * Trace fields (RFC 5321 4.4): Received with the TLS and authentication that the session had, in the
- * words of RFC 3848 and 6531, and Return-Path.
+ * Trace fields (RFC 5321 4.4): Received with the TLS and authentication that the session had, in
+ * the words of RFC 3848 and 6531, and Return-Path.
  */
 #ifndef MAIL_RECEIVED_H
 #define MAIL_RECEIVED_H
@@ -19,7 +19,8 @@ enum {
 	RECEIVED_LOCAL = 32, /* no protocol: sendmail */
 };
 
-/* Strings may be NULL or "" for absent. What a client chose is cleaned, and can't break the field. */
+/* Strings may be NULL or "" for absent. What a client chose is cleaned, and can't break the
+ * field. */
 struct received {
 	unsigned flags;
 	const char *helo;

@@ -68,7 +68,7 @@ struct row {
 struct walk {
 	struct reader r;
 	struct row row; /* the one read last */
-	uint32_t next;  /* index of the row that comes next */
+	uint32_t next;	/* index of the row that comes next */
 };
 
 static bool read_row(struct walk *w)

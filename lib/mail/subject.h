@@ -1,6 +1,6 @@
 /*
- * The base subject (RFC 5256 2.1): what SORT SUBJECT and threads compare, without "Re:", "[list]" and
- * "(fwd)".
+ * The base subject (RFC 5256 2.1): what SORT SUBJECT and threads compare, without "Re:", "[list]"
+ * and "(fwd)".
  */
 #ifndef MAIL_SUBJECT_H
 #define MAIL_SUBJECT_H

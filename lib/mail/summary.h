@@ -68,7 +68,7 @@ struct summary {
 	struct span body_skips;    /* what of it to leave out for BODY; see summary_put_body() */
 	struct span extents;       /* for extents_find() */
 	struct span fields;        /* see summary_field_next() */
-	struct span subject;       /* base subject, UTF-8, ASCII upper case: the key of SORT and THREAD */
+	struct span subject; /* base subject, UTF-8, ASCII upper case: the key of SORT and THREAD */
 	struct span preview;       /* UTF-8 */
 	uint64_t message_id;       /* hash of the Message-ID, 0 none */
 	struct span refs;          /* hashes, u64 each, oldest first; see summary_ref() */

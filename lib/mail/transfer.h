@@ -1,7 +1,7 @@
 /*
- * Content-Transfer-Encoding decoders (RFC 2045 6), streaming and lenient: line ends and stray octets
- * in base64 are skipped, a broken =XX stays as it is. Never fail, never buffer more than a few
- * octets.
+ * Content-Transfer-Encoding decoders (RFC 2045 6), streaming and lenient: line ends and stray
+ * octets in base64 are skipped, a broken =XX stays as it is. Never fail, never buffer more than a
+ * few octets.
  */
 #ifndef MAIL_TRANSFER_H
 #define MAIL_TRANSFER_H

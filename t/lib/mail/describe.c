@@ -65,7 +65,8 @@ static void put_part(struct str *out, const struct mime_part *part)
 	str_fini(&name);
 }
 
-static void put_addresses(struct str *out, struct span message, const char *field, struct pool *pool)
+static void put_addresses(
+	struct str *out, struct span message, const char *field, struct pool *pool)
 {
 	struct address_reader r;
 	struct address_item item;

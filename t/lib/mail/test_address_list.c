@@ -9,7 +9,8 @@
 #include "base/array.h"
 #include "mail/address.h"
 
-/* Items as "name|route|local|domain", '~' for absent, joined by "; "; "{name" and "}" for groups. */
+/* Items as "name|route|local|domain", '~' for absent, joined by "; "; "{name" and "}" for groups.
+ */
 static const struct {
 	const char *text, *want;
 } rows[] = {

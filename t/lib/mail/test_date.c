@@ -53,7 +53,8 @@ static void parsing(void **state)
 		int rc = date_parse(span_of(rows[i].text), &d);
 		if (d.utc_s != rows[i].utc_s || (rc == 0) != (rows[i].utc_s != NONE) ||
 			d.zone_min != rows[i].zone_min)
-			fail_msg("%s: %d %lld %d", rows[i].text, rc, (long long)d.utc_s, d.zone_min);
+			fail_msg(
+				"%s: %d %lld %d", rows[i].text, rc, (long long)d.utc_s, d.zone_min);
 	}
 }
 

@@ -61,7 +61,8 @@ static void written_is_read(void **state)
 	struct transfer t;
 	(void)state;
 	for (int i = 0; i < 3000; i++)
-		str_putc(&bytes, (char)(i * 7 % 251 == 10 || i * 7 % 251 == 13 ? 'x' : i * 7 % 251));
+		str_putc(
+			&bytes, (char)(i * 7 % 251 == 10 || i * 7 % 251 == 13 ? 'x' : i * 7 % 251));
 	for (enum mime_encoding e = MIME_BASE64; e <= MIME_QP; e++) {
 		str_reset(&coded);
 		str_reset(&back);

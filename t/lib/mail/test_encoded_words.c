@@ -57,7 +57,8 @@ static const struct {
 	{"plain text", "plain text"},
 	{"Caf\xc3\xa9", "=?utf-8?b?Q2Fmw6k=?="},
 	{"a Caf\xc3\xa9 b", "a =?utf-8?b?Q2Fmw6k=?= b"},
-	{"Long words with one \xc3\xa9 in the end", "Long words with one =?utf-8?b?w6k=?= in the end"},
+	{"Long words with one \xc3\xa9 in the end",
+		"Long words with one =?utf-8?b?w6k=?= in the end"},
 	{"looks =?like?= one", "looks =?utf-8?q?=3D=3Flike=3F=3D?= one"},
 };
 

@@ -1,4 +1,5 @@
-/* Header fields are read in place, whatever the line ends, and written so that nothing can be injected. */
+/* Header fields are read in place, whatever the line ends, and written so that nothing can be
+ * injected. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

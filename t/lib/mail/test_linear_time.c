@@ -1,4 +1,5 @@
-/* Hostile input takes time in proportion to its size: eight times the input, less than forty times the time. */
+/* Hostile input takes time in proportion to its size: eight times the input, less than forty times
+ * the time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -147,7 +148,8 @@ static void linear(void **state)
 		build(&text, rows[i].shape, rows[i].unit, SMALL * GROWTH);
 		double large = best(str_span(&text), rows[i].shape);
 		if (large > (small < FLOOR_S ? FLOOR_S : small) * RATIO)
-			fail_msg("row %zu (%s): %.6f s, then %.6f s", i, rows[i].unit, small, large);
+			fail_msg(
+				"row %zu (%s): %.6f s, then %.6f s", i, rows[i].unit, small, large);
 	}
 	str_fini(&text);
 }

@@ -140,10 +140,12 @@ static void outcomes(void **state)
 	static const struct {
 		struct outcome outcome;
 		bool valid;
-	} rows[] = {{{FATE_DELIVERED, "2.0.0", "", ""}, true}, {{FATE_FAILED, "5.1.10", "", ""}, true},
-		{{FATE_FAILED, "4.4.7", "", ""}, true}, {{FATE_DEFERRED, "5.1.1", "", ""}, false},
-		{{FATE_DELIVERED, "2.0", "", ""}, false}, {{FATE_DELIVERED, "2.0.0 x", "", ""}, false},
-		{{FATE_DELIVERED, "2.0.1234", "", ""}, false}, {{FATE_DELIVERED, "", "", ""}, false}};
+	} rows[] = {{{FATE_DELIVERED, "2.0.0", "", ""}, true},
+		{{FATE_FAILED, "5.1.10", "", ""}, true}, {{FATE_FAILED, "4.4.7", "", ""}, true},
+		{{FATE_DEFERRED, "5.1.1", "", ""}, false}, {{FATE_DELIVERED, "2.0", "", ""}, false},
+		{{FATE_DELIVERED, "2.0.0 x", "", ""}, false},
+		{{FATE_DELIVERED, "2.0.1234", "", ""}, false},
+		{{FATE_DELIVERED, "", "", ""}, false}};
 	struct pool *pool = pool_new("test");
 	enum fate fate;
 	(void)state;
@@ -174,7 +176,8 @@ static const struct {
 		 .for_address = "a@b",
 		 .date = {880127706, -360}},
 		"Received: from pc (h.example [192.0.2.1]) by mx.example with ESMTPSA (TLSv1.3\r\n"
-		" with cipher X) id 0123456789ABCDEF for <a@b>; Fri, 21 Nov 1997 09:55:06 -0600\r\n"},
+		" with cipher X) id 0123456789ABCDEF for <a@b>; Fri, 21 Nov 1997 09:55:06 "
+		"-0600\r\n"},
 	{{.helo = "x) by evil (\r\ny", .ip = "2001:db8::1", .by = "mx", .date = {0, 0}},
 		"Received: from x??by?evil????y (unknown [IPv6:2001:db8::1]) by mx with SMTP;\r\n"
 		" Thu, 01 Jan 1970 00:00:00 +0000\r\n"},
@@ -197,14 +200,15 @@ static void received(void **state)
 	return_path_put(&out, "a@b");
 	assert_string_equal(out.s, "Return-Path: <>\r\nReturn-Path: <a@b>\r\n");
 	assert_string_equal(received_with(RECEIVED_LMTP | RECEIVED_AUTH), "LMTPA");
-	assert_string_equal(received_with(RECEIVED_UTF8 | RECEIVED_ESMTP | RECEIVED_TLS), "UTF8SMTPS");
+	assert_string_equal(
+		received_with(RECEIVED_UTF8 | RECEIVED_ESMTP | RECEIVED_TLS), "UTF8SMTPS");
 	str_fini(&out);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(a_failure), cmocka_unit_test(headers_only),
-		cmocka_unit_test(eight_bit), cmocka_unit_test(xtext), cmocka_unit_test(outcomes),
-		cmocka_unit_test(received)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(a_failure),
+		cmocka_unit_test(headers_only), cmocka_unit_test(eight_bit),
+		cmocka_unit_test(xtext), cmocka_unit_test(outcomes), cmocka_unit_test(received)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,8 @@ static const struct {
 		"1 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"abc\") NIL NIL NIL)"},
 	{"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n"
 	 "Content-Type: multipart/mixed; boundary=abc\r\n\r\n--abc\r\n\r\nx\r\n--abc--\r\n--a--",
-		"((" TEXT0 "1 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"abc\") NIL NIL NIL) \"mixed\" "
+		"((" TEXT0
+		"1 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"abc\") NIL NIL NIL) \"mixed\" "
 		"(\"boundary\" \"a\") NIL NIL NIL)"},
 	{"Content-Type: image/png; name=\"a\\\"b\"\r\nContent-ID: <x>\r\n\r\n",
 		"(\"image\" \"png\" (\"name\" \"a\\\"b\") \"<x>\" NIL \"7bit\" 0 NIL NIL NIL NIL)"},
@@ -42,10 +43,12 @@ static const struct {
 		"(\"text\" \"plain\" (\"charset\" \"utf-8\") NIL {1}\r\n\xe4 \"BASE64\" 0 0 \"m\" "
 		"(\"attachment\" (\"filename\" \"x\")) (\"de\" \"en\") \"l\")"},
 	{"Content-Type: message/rfc822\r\n\r\nSubject: i\r\n\r\nx\r\n",
-		"(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 17 (NIL \"i\" NIL NIL NIL NIL NIL NIL "
+		"(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 17 (NIL \"i\" NIL NIL NIL NIL NIL "
+		"NIL "
 		"NIL NIL) " TEXT0 "3 1 NIL NIL NIL NIL) 3 NIL NIL NIL NIL)"},
 	{"Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n\r\nx\r\n--b--",
-		"((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 3 (NIL NIL NIL NIL NIL NIL NIL NIL NIL "
+		"((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 3 (NIL NIL NIL NIL NIL NIL NIL NIL "
+		"NIL "
 		"NIL) " TEXT0 "1 0 NIL NIL NIL NIL) 1 NIL NIL NIL NIL) \"digest\" (\"boundary\" "
 		"\"b\") NIL NIL NIL)"},
 };
@@ -72,7 +75,8 @@ static const struct {
 	{"Subject: a \"b\" \\\r\nDate: d\r\nMessage-ID: <m>\r\nIn-Reply-To: <r>\r\n\r\n",
 		"(\"d\" \"a \\\"b\\\" \\\\\" NIL NIL NIL NIL NIL NIL \"<r>\" \"<m>\")"},
 	{"From: A <a@b>\r\nSender:\r\nReply-To: c@d\r\nTo: G:;\r\n\r\n",
-		"(NIL NIL ((\"A\" NIL \"a\" \"b\")) ((\"A\" NIL \"a\" \"b\")) ((NIL NIL \"c\" \"d\")) "
+		"(NIL NIL ((\"A\" NIL \"a\" \"b\")) ((\"A\" NIL \"a\" \"b\")) ((NIL NIL \"c\" "
+		"\"d\")) "
 		"((NIL NIL \"G\" NIL)(NIL NIL NIL NIL)) NIL NIL NIL NIL)"},
 	{"To: root\r\nCc: <@x:a@b>\r\nBcc: \xe4 <a@b>\r\n\r\n",
 		"(NIL NIL NIL NIL NIL ((NIL NIL \"root\" \"\")) ((NIL \"@x\" \"a\" \"b\")) "

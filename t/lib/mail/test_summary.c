@@ -202,13 +202,14 @@ static const struct {
 	{"\r\n  \r\n\t\r\n", ""},
 	{"Content-Type: text/html\r\n\r\n<p>a<b>b</b><br>c&amp;&#100;&bogus;</p><style>no</style>",
 		"ab c&d&bogus;"},
-	{"Content-Type: text/html\r\n\r\n<html><head><title>t</title></head>a <!-- <p> -->b", "a b"},
+	{"Content-Type: text/html\r\n\r\n<html><head><title>t</title></head>a <!-- <p> -->b",
+		"a b"},
 	{"Content-Type: text/html\r\n\r\na<style>never closed", "a"},
 	{"Content-Type: text/html\r\n\r\na<unclosed", "a"},
 	{"Content-Type: image/png\r\n\r\nxx", ""},
 	{"Content-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\nxx", ""},
 	{"Content-Transfer-Encoding: base64\r\n\r\nR3LDvMOfZQ==", "Gr\xc3\xbc\xc3\x9f"
-								   "e"},
+								  "e"},
 };
 
 static void preview_texts(void **state)

@@ -28,7 +28,7 @@ static const struct folder folders[] = {
 	{QUEUE,     "",         "",      0755},
 	{QUEUE,     "segments", "queue", 0700},
 	{QUEUE,     "db",       "queue", 0700},
-	{QUEUE,     "drop",     "drop",  01770}, /* sendmail's group adds files, and syncs the folder */
+	{QUEUE,     "drop",     "drop",  03770}, /* sendmail's group adds files (they get it, too), and syncs the folder */
 	{STORE,     "",         "store", 0700},
 	{DIRECTORY, "",         "dir",   0700},
 };

@@ -76,15 +76,18 @@ static struct listening *open_socket(
 {
 	struct listening *l = find(m, address);
 	struct net_addr addr;
+	const char *why;
 	int fd;
 
 	if (l)
 		return l;
 	if (net_parse(address, &addr, err_r) < 0)
 		return NULL;
-	fd = net_listen(&addr, (int)plan->conf.backlog, 0600, err_r);
-	if (fd < 0)
+	fd = net_listen(&addr, (int)plan->conf.backlog, 0600, &why);
+	if (fd < 0) {
+		*err_r = pool_printf(plan->config->pool, "%s: %s", address, why);
 		return NULL;
+	}
 	l = remember(m, address, fd);
 	l->fresh = true;
 	return l;

@@ -22,6 +22,7 @@ void *array_grow_(void *v, size_t *cap, size_t n, size_t more, size_t size, stru
 		}
 		*cap = want;
 	}
-	memset((char *)v + n * size, 0, more * size);
+	if (more)
+		memset((char *)v + n * size, 0, more * size);
 	return v;
 }

@@ -1,6 +1,8 @@
 import threading
 import time
 
+from thurn import SAN
+
 
 def idle(c):
     c.send("i IDLE\r\n")
@@ -80,6 +82,7 @@ def test_an_idle_session_is_small(own_worker):
     time.sleep(2.5)  # a parked fiber gives back what it does not use of its stack
     each = (w.memory() - before) / 200
     print("%d octets each" % each)
-    assert each < 50000
+    if not SAN:
+        assert each < 50000
     for c in clients:
         c.close()

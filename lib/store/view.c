@@ -200,7 +200,7 @@ static void trim_journal(struct index *x)
 			least = v->cursor;
 	}
 	size_t done = (size_t)(least - x->journal_first);
-	if (done < 64 && done < x->journal.n)
+	if (done == 0 || (done < 64 && done < x->journal.n))
 		return;
 	memmove(x->journal.v, x->journal.v + done, (x->journal.n - done) * sizeof(*x->journal.v));
 	x->journal.n -= done;

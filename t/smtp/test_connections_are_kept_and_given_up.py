@@ -1,0 +1,54 @@
+"""The next message goes over the same connection, as long as it is good."""
+import time
+
+from fakes import Agent, Server, to
+
+
+def test_kept_then_closed():
+    with Server() as s, Agent(idle_timeout="1s") as a:
+        for _ in range(5):
+            assert a.one(to(s)).fate == "relayed"
+        assert s.connections == 1 and not s.said("QUIT") and not s.said("RSET")
+        a.sleep(1.5)
+        assert a.one(to(s)).fate == "relayed"
+        assert s.connections == 2 and len(s.said("QUIT")) == 1
+
+
+def test_not_for_ever():
+    with Server() as s, Agent(messages_per_connection=3) as a:
+        for _ in range(7):
+            assert a.one(to(s)).fate == "relayed"
+        time.sleep(0.1)
+        assert s.connections == 3 and len(s.said("QUIT")) >= 2
+
+
+def test_not_at_all():
+    with Server() as s, Agent(idle_timeout="0") as a:
+        for _ in range(3):
+            assert a.one(to(s)).fate == "relayed"
+        assert s.connections == 3
+
+
+def test_one_that_was_closed_meanwhile():
+    with Server() as s, Agent() as a:
+        for _ in range(3):
+            assert a.one(to(s)).fate == "relayed"
+            for c in list(s.open):
+                c.shutdown(2)
+            time.sleep(0.05)
+        assert s.connections == 3
+
+
+def test_one_that_breaks_when_used():
+    with Server() as s, Agent() as a:
+        assert a.one(to(s)).fate == "relayed"
+        s.replies["MAIL"] = ["421 4.4.2 idle too long", "250 ok"]
+        assert a.one(to(s)).fate == "relayed"
+        assert s.connections == 2 and len(s.messages) == 2
+
+
+def test_other_destinations_have_their_own():
+    with Server() as s, Server() as t, Agent() as a:
+        for _ in range(2):
+            assert a.one(to(s)).fate == "relayed" and a.one(to(t)).fate == "relayed"
+        assert s.connections == t.connections == 1

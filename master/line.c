@@ -61,25 +61,15 @@ static void on_full(struct ipc_server_conn *conn, struct ipc_request *rq, void *
 		supply_grow(c->service);
 }
 
-static const struct planned *plan_find(const struct plan *plan, const char *user)
-{
-	for (size_t i = 0; i < plan->n; i++)
-		if (strcmp(plan->services[i].conf.user, user) == 0)
-			return &plan->services[i];
-	return NULL;
-}
-
 /* Segments belong to the queue's owner, whoever writes them. */
 static int new_segment(struct master *m, uint64_t *id_r, const char **err_r)
 {
-	const struct common_conf *common = &m->plan->config->common;
-	const struct planned *queue = plan_find(m->plan, "queue");
-	uid_t uid = queue ? queue->uid : geteuid();
-	gid_t gid = queue ? queue->gid : getegid();
+	const struct plan *plan = m->plan;
 
-	if (!m->segments && segment_source_open(common->queue_dir, &m->segments, err_r) < 0)
+	if (!m->segments &&
+		segment_source_open(plan->config->common.queue_dir, &m->segments, err_r) < 0)
 		return -1;
-	return segment_source_new(m->segments, uid, gid, id_r, err_r);
+	return segment_source_new(m->segments, plan->queue_uid, plan->queue_gid, id_r, err_r);
 }
 
 static void on_segment(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)

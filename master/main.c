@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "os/os.h"
 #include "service/shared.h"
 
+#define DESCRIPTORS 8192  /* a line to each process, the sockets, operators */
 #define ANNOUNCE_MS 15000 /* READY=1 to systemd, even if some service is not: the others serve */
 
 struct arguments {
@@ -27,13 +29,15 @@ static struct arguments parse_arguments(int argc, char **argv)
 	struct arguments a = {.config_dir = "/etc/thurn"};
 	int opt;
 
-	while ((opt = getopt(argc, argv, "C:bt")) != -1) {
+	while ((opt = getopt(argc, argv, "C:btU:")) != -1) {
 		if (opt == 'C') {
 			a.config_dir = optarg;
 		} else if (opt == 'b') {
 			a.background = true;
 		} else if (opt == 't') {
 			a.check = true;
+		} else if (opt == 'U' && upgrade_reads(optarg)) {
+			/* the running master may become this one */
 		} else {
 			fprintf(stderr,
 				"usage: master [-C DIR] [-b] [-t]\n"
@@ -205,12 +209,18 @@ static void open_scoreboard(struct master *m)
 /* Nothing of the terminal, the caller's groups or environment reaches the programs. */
 static void clean_process(void)
 {
+	struct rlimit limit;
+
 	spawn_clean_environment();
 	umask(022);
 	if (chdir("/") < 0)
 		die("The root folder can't be entered.");
 	if (geteuid() == 0 && setgroups(0, NULL) < 0)
 		die("The supplementary groups can't be dropped.");
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS) {
+		limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			(void)!open("/dev/null", O_RDWR);

@@ -33,6 +33,7 @@ struct listening {
 	int fd;
 	bool wanted;      /* by the configuration being loaded */
 	bool fresh;       /* bound for it */
+	struct loop_watch *watch; /* demand.c: of a service without workers */
 };
 
 /* Binds what the services of the plan need and is not bound yet: all or nothing. */
@@ -62,6 +63,8 @@ struct plan {
 	struct planned *services;
 	size_t n;
 	gid_t group; /* the programs' common group: of Unix sockets */
+	uid_t queue_uid, admin_uid;
+	gid_t queue_gid;
 };
 
 /* Read and checked whole. -1 with *err_r (the thread's). */
@@ -112,6 +115,15 @@ void supply_grow(struct supplied *s);
 /* The service is over when its last worker has ended. */
 void supply_forget_if_done(struct supplied **s);
 bool supply_is_ready(const struct supplied *s);
+
+/* --- demand.c: services with min_workers = 0 have no process until somebody connects --- */
+
+/* Waits for a connection to the service. */
+void demand_watch(struct supplied *s);
+void demand_unwatch(struct supplied *s);
+/* Before sockets and services are matched anew. */
+void demand_forget_all(struct master *m);
+void supply_watch_spare(struct master *m);
 
 /* --- child.c: the life of a process --- */
 
@@ -183,6 +195,8 @@ void master_stop_step(struct master *m);
 
 /* Becomes the new binary, with sockets and workers. Returns only when it can't. */
 void master_upgrade(struct master *m);
+/* Whether this binary understands what one of that format leaves. */
+bool upgrade_reads(const char *format);
 /* In the new binary: takes over what the old one left; false when there is none. */
 bool upgrade_adopt(struct master *m);
 

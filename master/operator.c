@@ -1,4 +1,5 @@
-/* run_dir/master: status, reload, stop. Its mode says who may: root, or whoever started the instance. */
+/* run_dir/master: status, reload, stop. Its owner and mode say who may: root and the admin user, or whoever started
+ * the instance. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -182,6 +183,10 @@ int operator_open(struct master *m, const char **err_r)
 	m->operator_fd = net_listen(&addr, OPERATORS_MAX, 0600, err_r);
 	if (m->operator_fd < 0)
 		return -1;
+	if (geteuid() == 0 && chown(path, m->plan->admin_uid, 0) < 0) {
+		*err_r = "The owner of run_dir/master can't be set.";
+		return -1;
+	}
 	m->operator_watch = loop_watch_add(m->operator_fd, LOOP_READ, false, on_operator, m);
 	return 0;
 }

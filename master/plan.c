@@ -2,7 +2,9 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "io/net.h"
 #include "master/master.h"
+#include "service/shared.h"
 
 /* Sentences that outlive the configuration they are about. */
 static const char *keep_error(const char *sentence)
@@ -14,6 +16,25 @@ static const char *keep_error(const char *sentence)
 	return kept;
 }
 
+static int check_addresses(struct plan *plan, const struct planned *p, const char **err_r)
+{
+	struct span word;
+	size_t at = 0;
+
+	while (conf_list_next(p->conf.listen, &at, &word)) {
+		struct net_addr addr;
+		const char *address;
+		if (service_listen_address(plan->config->pool, &plan->config->common, word,
+			    &address, err_r) < 0 ||
+			net_parse(address, &addr, err_r) < 0) {
+			*err_r = pool_printf(plan->config->pool, "Service %s: listen: %s", p->name,
+				*err_r);
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static int add_service(
 	struct plan *plan, const char *name, struct planned *p, const char **err_r)
 {
@@ -21,18 +42,26 @@ static int add_service(
 	if (config_service(plan->config, name, &p->conf, err_r) < 0 ||
 		config_user(plan->config, p->conf.user, &p->uid, &p->gid, err_r) < 0)
 		return -1;
-	return 0;
+	return check_addresses(plan, p, err_r);
+}
+
+/* Those whom master itself deals with. */
+static int fill_users(struct plan *plan, const char **err_r)
+{
+	return config_user(plan->config, "queue", &plan->queue_uid, &plan->queue_gid, err_r) < 0 ||
+			config_user(plan->config, "admin", &plan->admin_uid, &plan->group, err_r) < 0
+		? -1
+		: 0;
 }
 
 static int fill(struct plan *plan, const char **err_r)
 {
 	struct conf_file *file = plan->config->services_file;
 	size_t n = conf_file_count(file);
-	uid_t uid;
 
 	if (config_check(plan->config, err_r) < 0 ||
 		config_program(plan->config, "master", NULL, &plan->conf, err_r) < 0 ||
-		config_user(plan->config, params_users[0].name, &uid, &plan->group, err_r) < 0)
+		fill_users(plan, err_r) < 0)
 		return -1;
 	plan->services = pool_array(plan->config->pool, n, sizeof(*plan->services));
 	for (size_t i = 0; i < n; i++) {

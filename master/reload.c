@@ -82,6 +82,7 @@ void master_carry_out(struct master *m, struct plan *plan, bool fresh_binary)
 
 	m->plan = plan;
 	m->generation++;
+	demand_forget_all(m);
 	for (size_t i = 0; i < plan->n; i++) {
 		const struct planned *p = &plan->services[i];
 		struct supplied *s = supply_find(m, p->name);

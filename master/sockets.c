@@ -25,6 +25,7 @@ static void forget(struct listening *l, bool remove_file)
 	if (path && remove_file)
 		unlink(path);
 	list_remove(&l->link);
+	loop_watch_remove(&l->watch);
 	close(l->fd);
 	mem_free(&l->address);
 	mem_free(&l);

@@ -95,6 +95,11 @@ void supply(struct supplied *s)
 
 	if (s->master->stopping || !s->planned)
 		return;
+	if (s->target == 0) {
+		supply_retire_old(s); /* no newer one will do that */
+		demand_watch(s);
+		return;
+	}
 	/* Durable state is never owned by two processes, not for a moment either. */
 	if (s->kind != KIND_MANY && !list_is_empty(&s->children))
 		return;
@@ -168,7 +173,7 @@ static bool is_all_full(const struct supplied *s)
 	return true;
 }
 
-/* One fewer would do, with half a worker's room to spare. */
+/* One fewer would do, with half a worker's room to spare; the last one goes when nobody is there. */
 static bool has_spare(const struct supplied *s)
 {
 	uint64_t used = 0, limit = s->planned->conf.connections;
@@ -178,8 +183,7 @@ static bool has_spare(const struct supplied *s)
 		struct child *c = list_entry(l, struct child, link);
 		used += is_current(c) ? connections_of(c) : 0;
 	}
-	return s->target > s->planned->conf.min_workers && s->target > 1 &&
-		used + limit / 2 <= (s->target - 1) * limit;
+	return s->target > 1 ? used + limit / 2 <= (s->target - 1) * limit : used == 0;
 }
 
 static void retire_least_used(struct supplied *s)
@@ -196,6 +200,7 @@ static void retire_least_used(struct supplied *s)
 	log_info("shrink service=%s workers=%u", s->name, s->target);
 	if (least)
 		child_event(least, EV_RETIRE);
+	supply(s);
 }
 
 /* True while the service has more than the least. */
@@ -216,7 +221,7 @@ static bool shrink(struct supplied *s, int64_t now)
 
 static void on_spare_timer(void *arg);
 
-static void watch_spare(struct master *m)
+void supply_watch_spare(struct master *m)
 {
 	loop_timer_remove(&m->spare_timer);
 	m->spare_timer = loop_timer_add(m->plan->conf.spare_time / 4 + 1, on_spare_timer, m);
@@ -232,7 +237,7 @@ static void on_spare_timer(void *arg)
 		more |= shrink(list_entry(l, struct supplied, link), clock_mono_ms());
 	}
 	if (more && !m->stopping)
-		watch_spare(m);
+		supply_watch_spare(m);
 }
 
 void supply_grow(struct supplied *s)
@@ -248,5 +253,5 @@ void supply_grow(struct supplied *s)
 	s->spare_since = 0;
 	log_info("grow service=%s workers=%u", s->name, s->target);
 	supply(s);
-	watch_spare(s->master);
+	supply_watch_spare(s->master);
 }

@@ -20,9 +20,10 @@
 #include "master/master.h"
 #include "os/os.h"
 
-#define UPGRADE_ENV "THURN_UPGRADE"
-#define TRY_MS      20000
-#define STATE_MAX   (8 * 1024 * 1024)
+#define UPGRADE_ENV    "THURN_UPGRADE"
+#define UPGRADE_FORMAT "1" /* of struct left: a binary that reads another one is told before it is in charge */
+#define TRY_MS         20000
+#define STATE_MAX      (8 * 1024 * 1024)
 
 struct left_socket {
 	const char *address;
@@ -86,6 +87,11 @@ static const struct ipc_field left_fields[] = {
 #undef IPC_STRUCT
 static const struct ipc_msg left_msg = {
 	.name = "upgrade", .size = sizeof(struct left), .fields = left_fields};
+
+bool upgrade_reads(const char *format)
+{
+	return strcmp(format, UPGRADE_FORMAT) == 0;
+}
 
 /* --- leaving --- */
 
@@ -206,7 +212,7 @@ static int try_binary(struct master *m, const char *path)
 	pid_t pid = fork(), got;
 
 	if (pid == 0) {
-		execl(path, "master", "-C", m->config_dir, "-t", (char *)NULL);
+		execl(path, "master", "-C", m->config_dir, "-t", "-U", UPGRADE_FORMAT, (char *)NULL);
 		_exit(72);
 	}
 	if (pid < 0)

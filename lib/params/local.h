@@ -8,6 +8,8 @@ struct local_conf {
 	uint64_t deliveries;
 	const char *mailbox;
 	bool detail_mailbox;
+	const char *over_quota;
+	uint64_t memory_max;
 };
 extern const struct conf_row local_conf_rows[];
 

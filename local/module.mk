@@ -1,0 +1,1 @@
+$(eval $(call program,local,local,agent service store directory mail queue params,))

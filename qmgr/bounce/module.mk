@@ -1,0 +1,1 @@
+$(eval $(call program,bounce,qmgr/bounce,agent service mail queue params,))

@@ -22,7 +22,7 @@ static void add(struct local *l, const char *account, const struct account_limit
 {
 	struct over *o = hash_find(l->over, span_of(account));
 	if (!o) {
-		log_info("account is over its quota account=%s", account);
+		log_info("account is over its quota account=%s", log_q(account));
 		o = mem_new(struct over);
 		hash_set(l->over, span_of(account), o);
 	}
@@ -36,7 +36,7 @@ static void drop(struct local *l, const char *account)
 	if (!o)
 		return;
 	mem_free(&o);
-	log_info("account is below its quota again account=%s", account);
+	log_info("account is below its quota again account=%s", log_q(account));
 	tell(l, account, false);
 }
 

@@ -266,7 +266,6 @@ static void serve(struct conn *conn)
 static const struct service imap_login = {
 	.name = "imap_login",
 	.flags = SERVICE_TLS,
-	.flags = SERVICE_TLS,
 	.conf_rows = login_conf_rows,
 	.conf_size = sizeof(struct login_conf),
 	.start_user = login_start,

@@ -30,6 +30,8 @@ const struct conf_row common_conf_rows[] = {
 		"Networks whose hosts may send to other hosts without a login."),
 	CONF_ROW(STR, postmaster, "root", 0, 0,
 		"Address or local user who gets the mail for postmaster."),
+	CONF_ROW(PATH, aliases, "/etc/aliases", 0, 0,
+		"The file of aliases that newaliases loads into the directory."),
 	CONF_ROW(LIST, dns_servers, "", 0, 0,
 		"DNS servers as address:port; empty stands for /etc/resolv.conf."),
 	CONF_ROW(STR, user_prefix, "thurn-", 0, 0,

@@ -197,7 +197,6 @@ static void serve(struct conn *conn)
 static const struct service pop3_login = {
 	.name = "pop3_login",
 	.flags = SERVICE_TLS,
-	.flags = SERVICE_TLS,
 	.conf_rows = login_conf_rows,
 	.conf_size = sizeof(struct login_conf),
 	.start_user = login_start,

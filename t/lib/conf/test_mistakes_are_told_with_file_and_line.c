@@ -120,6 +120,28 @@ static void mistakes_are_told_with_file_and_line(void **state)
 	}
 }
 
+static size_t width_of(enum conf_type type)
+{
+	return type == CONF_TYPE_BOOL ? sizeof(bool) : sizeof(uint64_t);
+}
+
+/* Every field of the struct has a row: what no row covers is padding, less than a word. */
+static void check_fields(const struct params_table *t)
+{
+	size_t end = 0;
+	while (end < t->size) {
+		size_t next = t->size, width = 0;
+		for (const struct conf_row *r = t->rows; r->type != CONF_TYPE_END; r++)
+			if (r->offset >= end && r->offset < next) {
+				next = r->offset;
+				width = width_of(r->type);
+			}
+		if (next - end >= sizeof(uint64_t))
+			fail_msg("%s: the field at offset %zu has no row", t->program, end);
+		end = next + width;
+	}
+}
+
 /* Names of rows are unique in a service's section, and defaults parse. */
 static void every_table_is_sound(void **state)
 {
@@ -129,6 +151,7 @@ static void every_table_is_sound(void **state)
 		const char *err = "";
 		void *conf = pool_alloc(pool, t->size);
 		assert_in_range(t->size, 1, 4096);
+		check_fields(t);
 		if (conf_defaults(pool, t->rows, "/", conf, &err) < 0)
 			fail_msg("%s: %s", t->program, err);
 		for (const struct conf_row *r = t->rows; r->type != CONF_TYPE_END; r++) {

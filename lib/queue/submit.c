@@ -13,6 +13,7 @@
 #include "queue/segment.h"
 
 #define SPACE_CACHE_MS 1000
+#define OPEN_MS        5000
 #define SPACE_FACTOR(size) ((size) + (size) / 2) /* rule 10 */
 
 /* A segment that is being written; closed by the last that leaves once it is retired. */
@@ -28,6 +29,9 @@ struct submitter {
 	struct fiber_mutex change; /* one at a time asks for a new segment */
 	uint64_t free_space;
 	int64_t free_space_at;
+	bool opening;              /* a fiber opens the line to qmgr */
+	struct segment_place last; /* to be announced when it is open */
+	bool freed;                /* while that fiber was at it */
 };
 
 struct submission {
@@ -70,7 +74,11 @@ void submitter_free(struct submitter **s)
 	if (!*s)
 		return;
 	retire(*s);
-	mem_free(s);
+	(*s)->freed = true;
+	if ((*s)->opening)
+		*s = NULL; /* that fiber frees it */
+	else
+		mem_free(s);
 }
 
 static bool is_usable(const struct submitter *s)
@@ -190,12 +198,35 @@ void submission_abort(struct submission **m)
 }
 
 /* qmgr need not be there: it finds the record by itself. */
-static void announce(struct submitter *s, const struct segment_place *place)
+static int announce_place(struct submitter *s, const struct segment_place *place)
 {
 	struct queue_announce body = {
 		.segment = place->segment, .offset = place->at, .length = place->length};
-	if (s->conf.qmgr)
-		ipc_client_notify(s->conf.qmgr, &queue_announce_msg, &body, NULL, 0);
+	return ipc_client_notify(s->conf.qmgr, &queue_announce_msg, &body, NULL, 0);
+}
+
+static void open_line(void *arg)
+{
+	struct submitter *s = arg;
+	struct pool *pool = pool_new("announce");
+	const char *err;
+	if (ipc_client_open(s->conf.qmgr, pool, io_deadline(OPEN_MS), &err) == 0 && !s->freed)
+		announce_place(s, &s->last); /* those before it are found on the way there */
+	pool_free(&pool);
+	s->opening = false;
+	if (s->freed)
+		mem_free(&s);
+}
+
+static void announce(struct submitter *s, const struct segment_place *place)
+{
+	if (!s->conf.qmgr || announce_place(s, place) == 0)
+		return;
+	s->last = *place;
+	if (!s->opening) {
+		s->opening = true;
+		fiber_start("announce", open_line, s);
+	}
 }
 
 static enum submit_status append(struct submitter *s, const struct segment_message *message,

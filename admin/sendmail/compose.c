@@ -133,7 +133,7 @@ static void put_from(struct sendmail *s, struct str *out)
 		str_puts(&value, ascii ? "\"" : "");
 		for (const char *p = name; *p; p++)
 			if ((unsigned char)*p >= ' ' && *p != 127 && *p != '"' && *p != '\\' &&
-				(ascii || !strchr("<>(),;:", *p)))
+				(ascii || !strchr("<>(),;:@[].", *p)))
 				str_putc(&value, *p);
 		str_puts(&value, ascii ? "\" " : " ");
 	}

@@ -8,14 +8,19 @@
 
 #define DEFAULT_CONFIG "/etc/thurn"
 
+/* What the caller or a server wrote is in it: no control characters reach the terminal. */
 int say(int status, const char *fmt, ...)
 {
+	struct str text = STR_INIT;
 	va_list ap;
 	va_start(ap, fmt);
-	fputs("sendmail: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	str_vprintf(&text, fmt, ap);
 	va_end(ap);
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.s[i] < ' ' || text.s[i] == 127)
+			text.s[i] = '?';
+	fprintf(stderr, "sendmail: %s\n", str_c(&text));
+	str_fini(&text);
 	return status;
 }
 

@@ -177,27 +177,45 @@ static int take_word(struct sendmail *s, int argc, char **argv, int *i)
 }
 
 /* Spelled and read again: what comes out is what SMTP takes, or NULL. */
-static const char *canonical(struct sendmail *s, const struct address_item *item)
+static const char *canonical(struct sendmail *s, const char *local, const char *domain)
 {
-	struct address whole, raw = {
-		.local = pool_span(s->pool, item->local),
-		.domain = item->domain.n ? pool_span(s->pool, item->domain) : s->domain,
-	};
+	struct address whole, raw = {.local = local, .domain = *domain ? domain : s->domain};
 	const char *why;
-	if (!item->local.n || address_parse(span_of(address_text(s->pool, &raw)), ADDRESS_UTF8_OK,
-				      s->pool, &whole, &why) < 0)
+	if (!*local || address_parse(span_of(address_text(s->pool, &raw)), ADDRESS_UTF8_OK, s->pool,
+			      &whole, &why) < 0)
 		return NULL;
 	return address_text(s->pool, &whole);
+}
+
+static const char *canonical_item(struct sendmail *s, const struct address_item *item)
+{
+	return canonical(s, pool_span(s->pool, item->local),
+		item->domain.n ? pool_span(s->pool, item->domain) : "");
+}
+
+/* A header field may hold anything and is made sense of. An argument without list or brackets is an address or a
+ * mistake: "a b" is not taken for two. */
+static bool is_plain(struct span text)
+{
+	return !memchr(text.p, '<', text.n) && !memchr(text.p, ',', text.n) &&
+	       !memchr(text.p, '(', text.n);
 }
 
 const char *address_complete(struct sendmail *s, struct span text)
 {
 	struct address_reader reader;
 	struct address_item item;
+	struct address plain;
+	const char *why;
+	if (is_plain(text))
+		return address_parse(text, ADDRESS_UTF8_OK | ADDRESS_NO_DOMAIN_OK, s->pool, &plain,
+			       &why) < 0
+			       ? NULL
+			       : canonical(s, plain.local, plain.domain);
 	address_reader_init(&reader, text, s->pool);
 	while (address_read(&reader, &item))
 		if (item.kind == ADDRESS_MAILBOX)
-			return canonical(s, &item);
+			return canonical_item(s, &item);
 	return NULL;
 }
 
@@ -208,13 +226,24 @@ int recipients_add(struct sendmail *s, struct span text)
 	size_t before = s->recipients.n;
 	address_reader_init(&reader, text, s->pool);
 	while (address_read(&reader, &item)) {
-		const char *address = item.kind == ADDRESS_MAILBOX ? canonical(s, &item) : "";
+		const char *address = item.kind == ADDRESS_MAILBOX ? canonical_item(s, &item) : "";
 		if (!address)
 			return -1;
 		if (*address)
 			*array_add(&s->recipients) = address;
 	}
 	return s->recipients.n > before ? 0 : -1;
+}
+
+static int take_argument(struct sendmail *s, const char *arg)
+{
+	struct span text = span_trim(span_of(arg));
+	const char *address = is_plain(text) ? address_complete(s, text) : NULL;
+	if (address)
+		*array_add(&s->recipients) = address;
+	else if (is_plain(text) || recipients_add(s, text) < 0)
+		return say(EX_USAGE, "\"%.200s\" is not an address.", arg);
+	return EX_OK;
 }
 
 int options_parse(struct sendmail *s, int argc, char **argv)
@@ -230,7 +259,6 @@ int options_parse(struct sendmail *s, int argc, char **argv)
 		rc = take_word(s, argc, argv, &i);
 	}
 	for (; rc == 0 && i < argc; i++)
-		if (recipients_add(s, span_of(argv[i])) < 0)
-			return say(EX_USAGE, "\"%.200s\" is not an address.", argv[i]);
+		rc = take_argument(s, argv[i]);
 	return rc;
 }

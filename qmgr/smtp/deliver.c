@@ -139,7 +139,7 @@ static void log_outcomes(const struct delivery *d)
 {
 	for (size_t i = 0; i < d->job->n; i++) {
 		const struct agent_recipient *r = &d->job->recipients[i];
-		log_info("%s to=<%s> host=%s status=%s text=%s", fate_name(r->outcome.fate), r->address,
+		log_debug("%s to=<%s> host=%s status=%s text=%s", fate_name(r->outcome.fate), r->address,
 			r->outcome.remote_mta && *r->outcome.remote_mta ? r->outcome.remote_mta : "-",
 			r->outcome.status, log_q(r->outcome.text));
 	}

@@ -90,9 +90,10 @@ void link_drop(struct link **link)
 	if (!l)
 		return;
 	*link = NULL;
+	struct pool *pool = l->pool; /* holds *l itself */
 	stream_close(&l->stream);
 	str_fini(&l->reply.text);
-	pool_free(&l->pool);
+	pool_free(&pool);
 }
 
 static void wait_for_bye(void *arg)

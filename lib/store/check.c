@@ -170,9 +170,17 @@ static int take_rows(void *arg, const struct record *r)
 	return apply_to_indexes(arg, r);
 }
 
+/* Rows that a checkpoint has are there, whatever became of the log before it. */
+static void map_checkpoints(struct account *a, struct hash *indexes)
+{
+	for (size_t i = 0; i < a->live.boxes.n; i++)
+		index_map(index_of(indexes, a->live.boxes.v[i]->id), a->dirfd, a->id);
+}
+
 void account_recount(struct account *a)
 {
 	struct hash *indexes = hash_new();
+	map_checkpoints(a, indexes);
 	struct log_walk walk = {
 		.at = LOG_FIRST,
 		.floor = a->live.at,
@@ -226,29 +234,49 @@ static int stored_index(struct checking *c, const struct mailbox *m, struct inde
 	return m->last >= x->at && index_catch_up(x, &c->log, m->last) != 0 ? -1 : 1;
 }
 
+/* x without its gone rows, so that it can be compared and kept. */
+static void compact(struct index *x)
+{
+	struct str rows = STR_INIT;
+	size_t hole = 0;
+	for (size_t slot = 0; slot < x->n; slot++) {
+		if (hole < x->gone.n && x->gone.v[hole] == slot)
+			hole++;
+		else
+			str_add(&rows, index_row(x, slot), sizeof(struct msg_row));
+	}
+	uint32_t mailbox = x->mailbox;
+	index_fini(x);
+	index_init(x, mailbox);
+	size_t n = rows.len / sizeof(struct msg_row);
+	index_add_rows(x, (const struct msg_row *)(void *)rows.s, n);
+	str_fini(&rows);
+}
+
+/* The stored rows take the place of the replayed ones: the log has lost records that they still know. */
+static void keep_stored(struct checking *c, struct index *stored)
+{
+	struct index *replayed = index_of(c->indexes, stored->mailbox);
+	index_fini(replayed);
+	*replayed = *stored;
+	list_init(&replayed->views);
+	index_init(stored, stored->mailbox);
+}
+
 static void check_rows(struct checking *c, const struct mailbox *m)
 {
 	char name[32];
-	struct index stored, compact = {0}, *replayed = hash_find_u32(c->indexes, m->id), none;
-	index_init(&none, m->id);
+	struct index stored;
 	index_name(name, m->id);
 	bool there = faccessat(c->a->dirfd, name, F_OK, 0) == 0;
 	int rc = stored_index(c, m, &stored);
-	size_t hole = 0;
-	struct str rows = STR_INIT;
-	for (size_t slot = 0; slot < stored.n; slot++) {
-		if (hole < stored.gone.n && stored.gone.v[hole] == slot)
-			hole++;
-		else
-			str_add(&rows, index_row(&stored, slot), sizeof(struct msg_row));
-	}
-	compact.n = compact.nbase = rows.len / sizeof(struct msg_row);
-	compact.base = (struct msg_row *)(void *)rows.s;
-	if (there && (rc <= 0 || !rows_agree(&compact, replayed ? replayed : &none))) {
+	compact(&stored);
+	if (rc > 0 && c->report->log_damaged) {
+		keep_stored(c, &stored);
+	} else if (there && (rc <= 0 || !rows_agree(&stored, index_of(c->indexes, m->id)))) {
 		c->report->checkpoints_bad++;
 		say(c, "The checkpoint of mailbox %s does not agree with the log.", m->name);
 	}
-	str_fini(&rows);
 	index_fini(&stored);
 }
 
@@ -290,7 +318,7 @@ static void check_tree(struct checking *c)
 		};
 		good = log_walk(&c->log, &walk) == 0 && trees_agree(&c->tree, &stored);
 	}
-	if (!good) {
+	if (!good && !c->report->log_damaged) {
 		c->report->checkpoints_bad++;
 		say(c, "The checkpoint of the mailbox tree does not agree with the log.");
 	}
@@ -415,11 +443,11 @@ static int check(void *arg)
 	if (walk_log(c) < 0)
 		return -1;
 	check_tree(c); /* before the counters are set right */
-	check_counters(c);
-	for (size_t i = 0; i < c->tree.boxes.n; i++) {
+	for (size_t i = 0; i < c->tree.boxes.n; i++)
 		check_rows(c, c->tree.boxes.v[i]);
+	check_counters(c);
+	for (size_t i = 0; i < c->tree.boxes.n; i++)
 		check_bodies(c, c->tree.boxes.v[i]);
-	}
 	if (c->rebuild)
 		rebuild(c);
 	return 0;

@@ -145,6 +145,11 @@ void head_set(struct head *h, const struct head_group *group)
 	page->group_crc = group_crc(page);
 }
 
+bool head_durable_agrees(const struct head *h)
+{
+	return atomic_load(&h->page->durable) == ~atomic_load(&h->page->durable_not);
+}
+
 uint64_t head_floor(const struct head *h)
 {
 	uint64_t a = atomic_load(&h->page->durable), b = ~atomic_load(&h->page->durable_not);
@@ -185,6 +190,14 @@ uint64_t head_failed(const struct head *h)
 void head_set_failed(struct head *h, uint64_t segment)
 {
 	raise_to(&h->page->failed, segment);
+}
+
+void head_check_marks(struct head *h, uint64_t segment)
+{
+	if (head_failed(h) > segment)
+		atomic_store(&h->page->failed, 0);
+	if (head_linked(h) > segment)
+		atomic_store(&h->page->linked, 0);
 }
 
 uint64_t head_linked(const struct head *h)

@@ -41,6 +41,8 @@ uint64_t head_durable(const struct head *h);
 bool head_get(const struct head *h, struct head_group *group_r);
 void head_set(struct head *h, const struct head_group *group);
 
+/* Do the two copies of durable agree? Not for an instant while somebody advances it, nor after he was killed then. */
+bool head_durable_agrees(const struct head *h);
 /* The floor for recovery: the smaller of the two copies. */
 uint64_t head_floor(const struct head *h);
 /* To X at least; never back. */
@@ -50,6 +52,8 @@ void head_reset_durable(struct head *h, uint64_t durable);
 
 uint64_t head_failed(const struct head *h);
 void head_set_failed(struct head *h, uint64_t segment);
+/* Under the lock: forgets marks that name segments which are not there yet: damage. */
+void head_check_marks(struct head *h, uint64_t segment);
 uint64_t head_linked(const struct head *h);
 void head_set_linked(struct head *h, uint64_t segment);
 

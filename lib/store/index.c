@@ -188,6 +188,12 @@ static struct msg_row *add_row(struct index *x)
 	return index_row(x, x->n - 1);
 }
 
+void index_add_rows(struct index *x, const struct msg_row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		*add_row(x) = rows[i];
+}
+
 static void fill_row(struct msg_row *to, const struct op_row *from, const struct record *r)
 {
 	*to = (struct msg_row){

@@ -62,6 +62,8 @@ size_t index_gone_before(const struct index *x, size_t slot);
 int index_map(struct index *x, int dirfd, const char *account);
 /* Applies a record: what of it concerns this mailbox. 0, or -1 damaged. */
 int index_apply(struct index *x, const struct record *r, uint64_t origin);
+/* Rows as they are, behind the last. */
+void index_add_rows(struct index *x, const struct msg_row *rows, size_t n);
 /* Follows the mailbox's chain back from `last` to where the index is, and applies what lies between:
  * 0; 1 when a link is broken (then a walk over the whole log has to do it); -1 read error or damage. */
 int index_catch_up(struct index *x, struct log *log, uint64_t last);

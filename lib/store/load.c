@@ -301,10 +301,22 @@ enum store_status account_recover(struct account *a, bool fresh)
 
 /* --- loading --- */
 
+static void nap(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+}
+
 static bool head_is_good(const struct account *a)
 {
 	struct head_group group;
-	return head_is_of(&a->head, a->id) && head_get(&a->head, &group) && strcmp(group.boot, a->store->boot) == 0;
+	if (!head_is_of(&a->head, a->id))
+		return false;
+	for (int tries = 0; !head_durable_agrees(&a->head); tries++) {
+		if (tries == 5)
+			return false;
+		nap();
+	}
+	return head_get(&a->head, &group) && strcmp(group.boot, a->store->boot) == 0;
 }
 
 /* Without the lock; nothing is changed. */
@@ -335,7 +347,7 @@ static int lock_patiently(int fd)
 		int rc = os_lock_try(fd, true);
 		if (rc != 0 || clock_mono_ms() >= deadline)
 			return rc;
-		nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+		nap();
 	}
 }
 

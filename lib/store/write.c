@@ -97,6 +97,7 @@ static enum store_status catch_up(struct account *a)
 			return status;
 		head_get(&a->head, &group);
 	}
+	head_check_marks(&a->head, group.segment);
 	enum store_status status = account_refresh(a);
 	if (status == STORE_OK && head_failed(&a->head) >= group.segment)
 		status = heal(a, &group);

@@ -12,6 +12,7 @@
 #define HANDOFF_MS 30000
 #define OUT_HIGH   (32 * 1024) /* from here on s->out goes to the stream */
 #define BYE_MS     5000        /* for the last words */
+#define BYE_PENDING_MAX 4096   /* a client that has not read that much gets none */
 
 /* --- input and output --- */
 
@@ -43,7 +44,10 @@ bool session_peek(struct session *s, struct span *in_r)
 		*in_r = s->input;
 		return true;
 	}
-	return stream_peek(s->stream, 1, in_r);
+	s->waiting = true;
+	bool there = stream_peek(s->stream, 1, in_r);
+	s->waiting = false;
+	return there;
 }
 
 void session_consume(struct session *s, size_t n)
@@ -136,9 +140,7 @@ static void run(struct session *s)
 			session_bye(s, "Server shutting down.", "shutdown");
 			break;
 		}
-		s->waiting = true;
 		int rc = session_read(s);
-		s->waiting = false;
 		if (rc < 0) {
 			lost_client(s);
 			say_autologout(s);
@@ -160,10 +162,11 @@ void session_stop_all(struct imapd *imapd)
 		struct session *s = list_entry(link, struct session, link);
 		if (!s->waiting || s->over)
 			continue;
-		/* Its fiber sleeps between two commands: nothing half written is in the way. */
+		/* Its fiber waits for the client: what it had to say is in the stream, whole. */
 		s->over = true;
 		s->reason = "shutdown";
-		stream_puts(s->stream, "* BYE Server shutting down.\r\n");
+		if (stream_pending(s->stream) < BYE_PENDING_MAX)
+			stream_puts(s->stream, "* BYE Server shutting down.\r\n");
 		stream_flush_try(s->stream);
 		shutdown(stream_fd(s->stream), SHUT_RD);
 	}

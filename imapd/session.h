@@ -26,7 +26,7 @@ struct session {
 	const char *account_id;
 	struct account_limits limits;
 	char separator;
-	bool waiting;            /* for the client's next command, or in IDLE */
+	bool waiting;            /* for the client, with nothing half said */
 	bool over;               /* end it after this command */
 	const char *reason;      /* of the end, for the log */
 	uint64_t commands;

@@ -3,7 +3,7 @@
 #define CONF_STRUCT imapd_conf
 
 const struct conf_row imapd_conf_rows[] = {
-	CONF_ROW(TIME, idle_timeout, "30m", 60, 0,
+	CONF_ROW(TIME, idle_timeout, "30m", 1, 0,
 		"Limit between commands of a session (RFC 3501: 30 minutes)."),
 	CONF_ROW(SIZE, append_size_max, "50M", 1024, 0,
 		"Largest message that APPEND takes."),

@@ -141,3 +141,15 @@ def test_status(worker, account):
     c.bad("STATUS box (FOO)")
     lines = c.ok('LIST "" b* RETURN (STATUS (MESSAGES UNSEEN))')
     assert lines[1:] == [b"* STATUS box (MESSAGES 4 UNSEEN 3)"]
+
+
+def test_other_separator(own_worker):
+    c = own_worker("separator = .").client("anna")
+    assert c.ok("NAMESPACE") == [b'* NAMESPACE (("" ".")) NIL NIL']
+    c.ok("CREATE a.b.c")
+    assert [line for line in c.ok('LIST "a." %') if line.endswith(b'"." a.b')]
+    assert not c.ok('LIST "" a.b.%')[0].endswith(b"/c")
+    c.ok("RENAME a.b x.y")
+    assert c.ok("LIST x.y. *")[0].endswith(b'"." x.y.c')
+    c.bad("CREATE with/slash")
+    c.ok("SELECT x.y.c")

@@ -71,9 +71,17 @@ def test_idle_connections_are_told_to_go_when_the_server_stops(own_worker):
 
 
 def test_autologout(own_worker):
-    w = own_worker("idle_timeout = 60")
-    # The shortest that is allowed is a minute: only that the limit is there is looked at, by its parameter.
-    assert w.client("anna").ok("NOOP") == []
+    w = own_worker("idle_timeout = 2")
+    waiting, idle, busy = w.client("anna"), w.client("anna"), w.client("anna")
+    idle.send("i IDLE\r\n")
+    assert idle.line().startswith(b"+ ")
+    for _ in range(6):
+        time.sleep(0.5)
+        busy.ok("NOOP")
+    for c in (waiting, idle):
+        assert c.line().startswith(b"* BYE Autologout")
+        assert c.sock.recv(1) == b""
+    assert "reason=timeout" in w.log()
 
 
 def test_small_commands(worker, account):

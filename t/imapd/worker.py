@@ -1,6 +1,5 @@
 """One imapd without the rest: a folder of its own, started alone, with a directory that believes every ticket
 (the ticket is the account), and the login program's part played by the test."""
-import imaplib
 import os
 import pathlib
 import re
@@ -11,7 +10,6 @@ import struct
 import subprocess
 import tempfile
 import threading
-import time
 
 from thurn import BAD_LINES, BIN, SLOW, wait_for
 
@@ -136,15 +134,6 @@ class Client:
         self.sock.close()
 
 
-class Imap(imaplib.IMAP4):
-    def __init__(self, sock):
-        self.given = sock
-        super().__init__()
-
-    def _create_socket(self, timeout):
-        return self.given
-
-
 class Worker:
     def __init__(self, conf=""):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="thurn-imapd-", dir="/tmp"))
@@ -213,6 +202,3 @@ class Worker:
         c = self.client(account, **more)
         c.ok("SELECT " + mailbox)
         return c
-
-    def imap(self, account="anna"):
-        return Imap(self.hand_over(account))

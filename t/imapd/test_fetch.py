@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from replies import fetched, leaves
+
 CORPUS = [p for p in sorted((pathlib.Path(__file__).parent.parent / "data/mail").glob("*.eml"))
           if p.stat().st_size]
 MULTI = b"""From: "A. Sender" <a@from.test>\r
@@ -152,62 +154,19 @@ def test_large_bodies_come_whole(worker, account):
     assert fetch(c, "BODY.PEEK[]<50000.200000>", "BODY[]<50000>") == big[50000:250000]
 
 
-def parse(data):
-    """An IMAP reply as nested lists; strings as bytes, atoms as str."""
-    at, stack = 0, [[]]
-    while at < len(data):
-        c = data[at:at + 1]
-        if c == b"(":
-            stack.append([])
-            at += 1
-        elif c == b")":
-            done = stack.pop()
-            stack[-1].append(done)
-            at += 1
-        elif c == b" ":
-            at += 1
-        elif c == b'"':
-            m = re.compile(rb'"((?:[^"\\\r\n]|\\["\\])*)"').match(data, at)
-            stack[-1].append(re.sub(rb"\\(.)", rb"\1", m[1]))
-            at = m.end()
-        elif c == b"{":
-            m = re.compile(rb"\{(\d+)\}\r\n").match(data, at)
-            stack[-1].append(data[m.end():m.end() + int(m[1])])
-            at = m.end() + int(m[1])
-        else:
-            m = re.compile(rb"[^ ()\"{]+").match(data, at)
-            stack[-1].append(m[0].decode())
-            at = m.end()
-    assert len(stack) == 1
-    return stack[0]
-
-
-def leaves(structure, path=()):
-    """(section, leaf) of a BODYSTRUCTURE."""
-    if isinstance(structure[0], list):
-        for i, part in enumerate(structure):
-            if not isinstance(part, list):
-                break
-            yield from leaves(part, path + (i + 1,))
-    else:
-        yield path or (1,), structure
-
-
 @pytest.mark.parametrize("path", CORPUS, ids=lambda p: p.stem)
 def test_corpus(worker, path):
     message = wire(path)
     c = box(worker, "corpus" + re.sub("[^a-z0-9]", "", path.stem), message)
     line = c.ok("FETCH 1 (RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE BODY.PEEK[])")[0]
-    items = parse(line[len(b"* 1 FETCH "):])[0]
-    found = dict(zip(items[::2], items[1::2]))
+    found = fetched(line)
     assert int(found["RFC822.SIZE"]) == len(message)
     assert found["BODY[]"] == message
     assert len(found["ENVELOPE"]) == 10
     # Each leaf's size is that of its section.
     for section, leaf in leaves(found["BODYSTRUCTURE"]):
-        name = ".".join(map(str, section))
-        body = fetch(c, "BODY.PEEK[%s]" % name)
-        assert body is not None and len(body) == int(leaf[6]), name
+        body = fetch(c, "BODY.PEEK[%s]" % section)
+        assert body is not None and len(body) == int(leaf[6]), section
     parsed = email.message_from_bytes(message, policy=email.policy.compat32)
     head = fetch(c, "BODY.PEEK[HEADER]")
     assert message.startswith(head)

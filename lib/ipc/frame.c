@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/wire.h"
@@ -37,6 +38,7 @@ struct fd_mark {
 };
 
 struct ipc {
+	struct list link; /* in `open_ones` */
 	unsigned refs;
 	int fd;
 	bool dead;
@@ -56,6 +58,10 @@ struct ipc {
 	void (*refused)(void *arg, struct ipc *ipc);
 	void *refused_arg;
 };
+
+/* All connections of this thread, for ipc_flush_all: who ends a process knows none of them, and fibers never leave
+ * their thread. */
+static _Thread_local struct list open_ones;
 
 static const struct ipc_field error_fields[] = {
 	{.type = IPC_STR, .name = "sentence", .offset = offsetof(struct ipc_error, sentence)},
@@ -81,6 +87,9 @@ struct ipc *ipc_new(int fd)
 
 	ipc->fd = fd;
 	ipc->refs = 1;
+	if (!open_ones.next)
+		list_init(&open_ones);
+	list_add_tail(&open_ones, &ipc->link);
 	os_set_nonblock(fd, true);
 	return ipc;
 }
@@ -94,6 +103,7 @@ void ipc_release(struct ipc *ipc)
 {
 	if (--ipc->refs)
 		return;
+	list_remove(&ipc->link);
 	close_fds(ipc->fds, ipc->nfds);
 	for (size_t i = 0; i < ipc->marks.n; i++)
 		close_fds(ipc->marks.v[i].fds, ipc->marks.v[i].nfds);
@@ -261,6 +271,28 @@ int ipc_flush(struct ipc *ipc, int64_t deadline)
 	}
 	ipc_release(ipc);
 	return rc;
+}
+
+static struct ipc *find_unsent(void)
+{
+	list_each(l, &open_ones)
+	{
+		struct ipc *ipc = list_entry(l, struct ipc, link);
+		if (ipc_is_open(ipc) && ipc->sent < ipc->queued)
+			return ipc;
+	}
+	return NULL;
+}
+
+void ipc_flush_all(int64_t deadline)
+{
+	struct ipc *ipc;
+
+	if (!open_ones.next)
+		return;
+	while ((ipc = find_unsent()))
+		if (ipc_flush(ipc, deadline) == IO_TIMEOUT)
+			return;
 }
 
 static void flush_fiber(void *arg)

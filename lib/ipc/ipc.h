@@ -107,6 +107,8 @@ int ipc_send(struct ipc *ipc, const struct ipc_msg *msg, uint32_t id, const void
 int ipc_send_error(struct ipc *ipc, uint32_t id, const char *sentence);
 /* Waits until all of it is sent. 0, -1 or IO_TIMEOUT. */
 int ipc_flush(struct ipc *ipc, int64_t deadline);
+/* The same for every connection of this thread, before a process ends. */
+void ipc_flush_all(int64_t deadline);
 /* The next frame: 1, 0 at the end, -1 broken (logged) or IO_TIMEOUT. Only one fiber receives. Descriptors left in the
  * frame before are the caller's: ipc_frame_close drops them. */
 int ipc_receive(struct ipc *ipc, struct ipc_frame *frame_r, int64_t deadline);

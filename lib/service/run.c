@@ -22,7 +22,8 @@
 #include "service/engine.h"
 #include "service/shared.h"
 
-#define SPARE_FDS     512  /* files, sockets to other services, on top of the connections */
+#define SPARE_FDS      512  /* files, sockets to other services, on top of the connections */
+#define FLUSH_MS       1000 /* for the last frames to the others */
 #define SIGNAL_STOP_MS 5000 /* what a bare SIGTERM leaves for the connections */
 
 struct arguments {
@@ -262,6 +263,7 @@ static void finish(void *arg)
 
 	if (e->ctx.service->stop)
 		e->ctx.service->stop(&e->ctx);
+	ipc_flush_all(io_deadline(FLUSH_MS));
 	loop_stop();
 }
 

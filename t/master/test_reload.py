@@ -20,7 +20,7 @@ def test_old_connection_lives_on_and_new_ones_get_the_new_generation(master, one
     wait_for(lambda: len(m.workers("one")) == 2 and len(m.workers("one", "retiring")) >= 1)
     # The old one may take a connection more before it hears of its retirement.
     wait_for(lambda: m.client(port).ask("hostname") == "hostname second.test")
-    assert m.client(port).pid() != old_pid
+    wait_for(lambda: m.client(port).pid() != old_pid)
     assert old.ask("hostname") == "hostname first.test"
     assert old.pid() == old_pid
     assert {w["generation"] for w in m.workers("one")} == {2}

@@ -484,6 +484,42 @@ static void an_answer_may_come_after_the_handler(void **state)
 	pool_free(&pool);
 }
 
+/* A peer that does not read yet: a long frame is still under way when the process wants to end. */
+static void a_last_flush_waits_for_slow_peers(void **state)
+{
+	struct pool *pool = pool_new("test");
+	struct leaf *leaves = pool_array(pool, 90000, sizeof(*leaves));
+	struct branch in = {true, {leaves, 90000}};
+	int pair[2];
+	size_t got = 0;
+	static char block[65536];
+	(void)state;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	for (size_t i = 0; i < 90000; i++)
+		leaves[i].word = "a word of some length, so that the socket fills up";
+	struct ipc *ipc = ipc_new(pair[0]);
+	assert_int_equal(ipc_send(ipc, &branch_msg, 0, &in, NULL, 0), 0);
+	int64_t start = clock_mono_ms();
+	ipc_flush_all(io_deadline(50));
+	assert_true(clock_mono_ms() - start >= 40);
+	for (int i = 0; i < 10000; i++) {
+		ssize_t n;
+		while ((n = read(pair[1], block, sizeof(block))) > 0)
+			got += (size_t)n;
+		ipc_flush_all(io_deadline(1));
+	}
+	assert_true(got > 4000000);
+	start = clock_mono_ms();
+	ipc_flush_all(io_deadline(5000));
+	assert_true(clock_mono_ms() - start < 1000);
+	ipc_close(&ipc);
+	close(pair[1]);
+	for (int i = 0; i < 100 && fiber_count(); i++)
+		loop_turn(1);
+	pool_free(&pool);
+}
+
 static void an_unknown_message_is_answered_by_an_error(void **state)
 {
 	struct server s = {0};
@@ -519,6 +555,7 @@ int main(void)
 		cmocka_unit_test(descriptors_travel_both_ways),
 		cmocka_unit_test(descriptors_of_one_batch_stay_with_their_frames),
 		cmocka_unit_test(an_answer_may_come_after_the_handler),
+		cmocka_unit_test(a_last_flush_waits_for_slow_peers),
 		cmocka_unit_test(an_unknown_message_is_answered_by_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

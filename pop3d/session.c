@@ -23,7 +23,7 @@ static void run_commands(struct session *s)
 	struct span line;
 	int rc = 1;
 	stream_set_timeout(s->stream, s->daemon->conf->idle_timeout);
-	while (!s->over && !s->daemon->svc->stopping
+	while (!s->over && !s->daemon->svc->closing
 		&& ((rc = stream_read_line(s->stream, POP3_LINE_MAX, &line, NULL)) == 1
 			|| rc == STREAM_TOO_LONG)) {
 		if (rc == STREAM_TOO_LONG)

@@ -29,7 +29,7 @@ static int start_root(struct service_ctx *svc, const char **err_r)
 static void watch_stop(void *arg)
 {
 	struct smtpd *d = arg;
-	while (!d->svc->stopping)
+	while (!d->svc->closing)
 		fiber_wait(service_stop_cond(d->svc), IO_FOREVER);
 	session_stop_all(d);
 }

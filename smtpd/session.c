@@ -119,7 +119,7 @@ static void say_timeout(struct session *s)
 static void commands(struct session *s)
 {
 	while (!s->closing) {
-		if (s->d->svc->stopping && !(s->state & (ST_MAIL | ST_RCPT | ST_BDAT))) {
+		if (s->d->svc->closing && !(s->state & (ST_MAIL | ST_RCPT | ST_BDAT))) {
 			reply_and_close(s, 421, "4.3.2", "Shutting down");
 			break;
 		}
@@ -145,7 +145,7 @@ static void greet(struct session *s)
 		reply_and_close(s, 554, "5.5.1", "Protocol error: wait for the greeting");
 		return;
 	}
-	if (s->d->svc->stopping)
+	if (s->d->svc->closing)
 		return;
 	reply_printf(s, 220, NULL, "%s %s", s->d->common->hostname, s->mode->greeting);
 }

@@ -250,7 +250,7 @@ static void serve(struct conn *conn)
 	login_init(&s.login, conn, "imap", "imapd");
 	imap_reader_init(&s.reader, LITERAL_MAX);
 	greet(&s);
-	while (!s.over && !conn->svc->stopping && read_command(&s)) {
+	while (!s.over && !conn->svc->closing && read_command(&s)) {
 		if (!s.reader.broke && s.reader.text.len)
 			run_command(&s, str_span(&s.reader.text));
 		imap_reader_reset(&s.reader);

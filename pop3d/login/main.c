@@ -180,7 +180,7 @@ static void serve(struct conn *conn)
 	int rc = 1;
 	login_init(&s.login, conn, "pop", "pop3d");
 	stream_printf(conn->stream, "+OK %s POP3 ready\r\n", conn->svc->common->hostname);
-	while (!s.over && !conn->svc->stopping
+	while (!s.over && !conn->svc->closing
 		&& ((rc = stream_read_line(conn->stream, LOGIN_LINE_MAX, &line, NULL)) == 1
 			|| rc == STREAM_TOO_LONG)) {
 		if (rc == STREAM_TOO_LONG)

@@ -134,6 +134,7 @@ static const struct service many = {
 	.start_root = start_root,
 	.serve = serve,
 	.over_limit_reply = "too many of you\r\n",
+	.too_busy_reply = "too busy\r\n",
 };
 
 static const struct service single = {

@@ -56,7 +56,8 @@ static int map_page(struct head *h)
 	struct stat st;
 	if (fstat(h->fd, &st) < 0)
 		return -1;
-	if (st.st_size < HEAD_SIZE && ftruncate(h->fd, HEAD_SIZE) < 0)
+	/* Allocated, not a hole: a store into a mapping can't be told that the disk is full. */
+	if (st.st_size < HEAD_SIZE && os_preallocate(h->fd, 0, HEAD_SIZE) < 0)
 		return -1;
 	if (mapping_open(&h->map, h->fd, HEAD_SIZE, true) < 0)
 		return -1;

@@ -252,7 +252,8 @@ static int make_room(struct segment *seg, uint64_t need)
 	uint64_t chunk = seg->room / 4;
 	chunk = chunk < LOG_CHUNK_MIN ? LOG_CHUNK_MIN : chunk > LOG_CHUNK_MAX ? LOG_CHUNK_MAX : chunk;
 	uint64_t to = (need + chunk) / 4096 * 4096;
-	if (put_zeros(seg->fd, seg->room, to) < 0)
+	/* On a disk that is nearly full, at least this record. */
+	if (put_zeros(seg->fd, seg->room, to) < 0 && put_zeros(seg->fd, seg->room, to = need) < 0)
 		return -1;
 	seg->room = to;
 	return 0;

@@ -270,7 +270,8 @@ static int make_room(struct pack *k, uint64_t need)
 	if (need <= k->room)
 		return 0;
 	uint64_t to = need + AHEAD;
-	if (os_preallocate(k->fd, k->room, to) < 0)
+	/* On a disk that is nearly full, at least this blob. */
+	if (os_preallocate(k->fd, k->room, to) < 0 && os_preallocate(k->fd, k->room, to = need) < 0)
 		return -1;
 	k->room = to;
 	return 0;

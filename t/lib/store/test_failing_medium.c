@@ -1,0 +1,213 @@
+/* A medium that refuses to sync, or has no room left: nothing is promised that is not kept (rule 8). */
+#include <errno.h>
+#include <sys/mount.h>
+
+#include "t/lib/store/fixture.h"
+
+/* What the next syncs of files with this in their path do. cmocka has one thread; helper threads only read. */
+static const char *failing; /* NULL: none */
+static int failures_left;
+
+static int weak_sync(int fd)
+{
+	char link[32], path[256];
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	if (failing && strstr(path, failing) && failures_left > 0) {
+		failures_left--;
+		errno = EIO;
+		return -1;
+	}
+	return fdatasync(fd);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	fixture_init(f);
+	f->sync = weak_sync;
+	fixture_open(f);
+	*state = f;
+	failing = NULL;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	failing = NULL;
+	return fixture_teardown(state);
+}
+
+static uint32_t count_inbox(struct fixture *f)
+{
+	struct mailbox_info info;
+	assert_ok(mailbox_find(f->account, f->pool, "INBOX", true, &info));
+	return info.messages;
+}
+
+static void a_failed_pack_is_left_and_nothing_is_recorded(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t uid;
+	fixture_append(f, f->inbox, "before", 0);
+	uint64_t modseq = account_modseq(f->account);
+	failing = "/packs/";
+	failures_left = 1;
+	assert_int_equal(fixture_try_append(f, f->account, f->inbox, "lost", 0, NULL, &uid), STORE_FAILED);
+	assert_int_equal(account_modseq(f->account), modseq);
+	assert_int_equal(count_inbox(f), 1);
+	/* The next goes to another pack, and works. */
+	assert_int_equal(fixture_append(f, f->inbox, "after", 0), 2);
+	struct view *view = fixture_view(f, f->inbox, true);
+	assert_int_not_equal(view_row(view, 1)->pack, view_row(view, 2)->pack);
+	view_close(&view);
+}
+
+static void a_failed_segment_is_written_anew_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	struct check_report report;
+	struct span body;
+	fixture_append(f, f->inbox, "before", 0);
+	failing = "/log.1";
+	failures_left = 1;
+	assert_int_equal(fixture_append(f, f->inbox, "carried over", 0), 2);
+	assert_int_equal(f->account->log.n, 2);
+	/* log.1 is never trusted again, even if it would sync. */
+	assert_int_equal(head_failed(&f->account->head), 1);
+	fixture_append(f, f->inbox, "after", 0);
+	for (int turn = 0; turn < 2; turn++) {
+		struct view *view = fixture_view(f, f->inbox, true);
+		assert_int_equal(view_count(view), 3);
+		assert_ok(message_read(f->account, view_row(view, 2), 0, UINT64_MAX, f->pool, &body));
+		assert_true(span_is(body, "carried over"));
+		view_close(&view);
+		unlink(fixture_path(f, "tree"));
+		fixture_reopen(f);
+	}
+	assert_ok(account_check(f->store, "a1", false, NULL, NULL, &report));
+	assert_int_equal(report.checkpoints_bad + report.blobs_bad + report.log_damaged, 0);
+	assert_int_equal(report.messages, 3);
+}
+
+static void what_can_not_be_synced_is_neither_answered_nor_shown(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t uid;
+	fixture_append(f, f->inbox, "before", 0);
+	uint64_t modseq = account_modseq(f->account);
+	failing = "/log.";
+	failures_left = 1000;
+	assert_int_equal(fixture_try_append(f, f->account, f->inbox, "unanswered", 0, NULL, &uid), STORE_FAILED);
+	assert_int_equal(f->account->shown.sequence, modseq);
+	/* Whoever comes next, when the medium is well again, does not give the UID to another message. */
+	failures_left = 0;
+	fixture_reopen(f);
+	uint32_t next = fixture_append(f, f->inbox, "after", 0);
+	assert_in_range(next, 2, 3);
+	assert_int_equal(count_inbox(f), next);
+}
+
+static void a_failed_checkpoint_costs_nothing(void **state)
+{
+	struct fixture *f = *state;
+	fixture_append(f, f->inbox, "one", 0);
+	failing = "/"; /* unnamed files have a path too */
+	failures_left = 1;
+	assert_int_equal(account_write_tree(f->account), -1);
+	failing = NULL;
+	assert_int_equal(access(fixture_path(f, "tree"), F_OK), -1);
+	fixture_append(f, f->inbox, "two", 0);
+	fixture_reopen(f);
+	assert_int_equal(count_inbox(f), 2);
+}
+
+static void a_full_disk_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	char body[5001], ballast[128];
+	uint32_t uid, n = 0;
+	enum store_status status;
+	fixture_close(f);
+	if (mount("none", f->dir, "tmpfs", 0, "size=2m") < 0) {
+		fixture_open(f);
+		skip(); /* only root can */
+	}
+	fixture_open(f);
+	snprintf(ballast, sizeof(ballast), "%s/ballast", f->dir);
+	int fd = open(ballast, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(os_preallocate(fd, 0, 600000), 0);
+	close(fd);
+	memset(body, 'z', sizeof(body) - 1);
+	body[sizeof(body) - 1] = '\0';
+	while ((status = fixture_try_append(f, f->account, f->inbox, body, 0, NULL, &uid)) == STORE_OK)
+		assert_in_range(++n, 1, 300);
+	assert_int_equal(status, STORE_DISK_FULL);
+	uint64_t modseq = account_modseq(f->account);
+	assert_int_equal(fixture_try_append(f, f->account, f->inbox, body, 0, NULL, &uid), STORE_DISK_FULL);
+	assert_int_equal(account_modseq(f->account), modseq);
+	assert_int_equal(count_inbox(f), n);
+	assert_int_equal(unlink(ballast), 0);
+	assert_int_equal(fixture_append(f, f->inbox, body, 0), n + 1);
+	fixture_reopen(f);
+	assert_int_equal(count_inbox(f), n + 1);
+	struct check_report report;
+	assert_ok(account_check(f->store, "a1", false, NULL, NULL, &report));
+	assert_int_equal(report.checkpoints_bad + report.blobs_bad + report.log_damaged, 0);
+	fixture_close(f);
+	umount2(f->dir, MNT_DETACH);
+	fixture_open(f);
+}
+
+/* The log alone has no room: flags need no pack. */
+static void a_log_without_room_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t uid = fixture_append(f, f->inbox, "x", 0), id;
+	fixture_close(f);
+	char name[900];
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	if (mount("none", f->dir, "tmpfs", 0, "size=200k") < 0) {
+		fixture_open(f);
+		skip();
+	}
+	fixture_open(f);
+	enum store_status status = STORE_OK;
+	unsigned n = 0;
+	for (; status == STORE_OK && n < 1000; n++) {
+		snprintf(name, sizeof(name), "%u", n);
+		name[strlen(name)] = 'n';
+		status = mailbox_create(f->account, name, USE_NONE, &id);
+	}
+	(void)uid;
+	assert_int_equal(status, STORE_DISK_FULL);
+	struct mailbox_info *v;
+	size_t count;
+	assert_ok(mailbox_list(f->account, f->pool, true, &v, &count));
+	assert_int_equal(count, 4 + n - 1);
+	fixture_reopen(f);
+	assert_ok(mailbox_list(f->account, f->pool, true, &v, &count));
+	assert_int_equal(count, 4 + n - 1);
+	fixture_close(f);
+	umount2(f->dir, MNT_DETACH);
+	fixture_open(f);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_failed_pack_is_left_and_nothing_is_recorded),
+		TEST(a_failed_segment_is_written_anew_elsewhere),
+		TEST(what_can_not_be_synced_is_neither_answered_nor_shown),
+		TEST(a_failed_checkpoint_costs_nothing),
+		TEST(a_full_disk_changes_nothing),
+		TEST(a_log_without_room_changes_nothing),
+	};
+	const char *err;
+	log_open("test", "/dev/null", LOG_LEVEL_FATAL, &err);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -206,11 +206,13 @@ static void open_scoreboard(struct master *m)
 		die(err);
 }
 
-/* Nothing of the terminal, the caller's groups or environment reaches the programs. */
+/* Nothing of the caller's groups, environment or open files reaches the programs. */
 static void clean_process(void)
 {
 	struct rlimit limit;
 
+	if (!upgrade_is_under_way())
+		close_range(STDERR_FILENO + 1, ~0U, 0);
 	spawn_clean_environment();
 	umask(022);
 	if (chdir("/") < 0)

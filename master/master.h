@@ -197,6 +197,8 @@ void master_stop_step(struct master *m);
 void master_upgrade(struct master *m);
 /* Whether this binary understands what one of that format leaves. */
 bool upgrade_reads(const char *format);
+/* This process was another master before. */
+bool upgrade_is_under_way(void);
 /* In the new binary: takes over what the old one left; false when there is none. */
 bool upgrade_adopt(struct master *m);
 

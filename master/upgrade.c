@@ -287,6 +287,11 @@ static void adopt(struct master *m, const struct left *left)
 	keep_all(m, left, false);
 }
 
+bool upgrade_is_under_way(void)
+{
+	return getenv(UPGRADE_ENV) != NULL;
+}
+
 bool upgrade_adopt(struct master *m)
 {
 	const char *text = getenv(UPGRADE_ENV), *err;

@@ -174,7 +174,7 @@ class Master:
 
     def start(self, ready=True):
         self.process = subprocess.Popen([self.dir / "bin/master", "-C", self.dir / "etc"],
-                                        env=self.env, stdin=subprocess.DEVNULL,
+                                        env=self.env, stdin=subprocess.DEVNULL, close_fds=False,
                                         stderr=subprocess.PIPE, start_new_session=True)
         if ready:
             self.wait_ready()

@@ -25,6 +25,22 @@ def test_worker_has_no_way_to_more_rights(master, one):
         assert status["Seccomp"] == "2"
 
 
+def test_worker_has_only_its_own_descriptors_and_environment(master, one):
+    rows, port = one()
+    m = master({"one": rows}, start=False)
+    m.env["SECRET"] = "of the caller"
+    with open("/dev/zero") as f:
+        os.set_inheritable(f.fileno(), True)
+        m.start()
+    pid = m.client(port).pid()
+    files = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+    assert "/dev/zero" not in files
+    # Standard ones, log, control line, listener and its reserve, event loop, this connection.
+    assert len(files) <= 12, files
+    with open("/proc/%d/environ" % pid, "rb") as f:
+        assert b"SECRET" not in f.read()
+
+
 @as_root
 def test_programs_have_uids_of_their_own(master, one):
     rows, port = one()

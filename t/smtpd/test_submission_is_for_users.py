@@ -12,8 +12,8 @@ def test_login_comes_before_mail(thurn):
         d("MAIL FROM:<anna@sandbox.test>", "530 5.7.0 Authentication required")
         d("RCPT TO:<bert@sandbox.test>", "530 5.7.0")
         d("VRFY anna", "530 5.7.0")
-        d("BDAT 4", "")  # the octets are read all the same
-        d.send(b"NOOP")
+        d.send("BDAT 4\r\nNOOP")  # the octets are read all the same
+        d.expect("530 5.7.0")
         d("NOOP", "250 2.0.0")
 
 

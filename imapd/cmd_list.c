@@ -79,6 +79,7 @@ static void collect(struct listing *l, const struct mailbox_info *v, size_t n)
 	if (parents)
 		l->by_name = hash_new();
 	for (size_t i = 0; i < n; i++) {
+		fiber_breathe();
 		if (parents && matches(l, v[i].name) && !is_selected(l, &v[i])) {
 			/* Perhaps a parent: then its attributes are wanted. */
 			if (v[i].flags & MAILBOX_HAS_CHILDREN)
@@ -91,7 +92,6 @@ static void collect(struct listing *l, const struct mailbox_info *v, size_t n)
 			entry_of(l, v[i].name)->info = &v[i];
 		else if (parents)
 			add_parents(l, v[i].name);
-		fiber_breathe();
 	}
 	hash_free(&l->by_name);
 }

@@ -82,24 +82,16 @@ static struct seqset candidates(const struct session *s, struct cmd *cmd, const 
 
 /* --- running it --- */
 
-static void look_at(struct search_run *r, uint32_t seq)
+static bool search_one(struct search_run *r, struct cmd *cmd, const struct search *search, uint32_t seq)
 {
 	r->seq = seq;
 	r->row = view_row(r->s->view, seq);
-	if (r->have_summary || r->have_header || r->have_message)
-		pool_reset(r->row_pool);
-	r->have_summary = r->have_header = r->have_message = SEARCH_UNREAD;
-}
-
-static bool search_one(struct search_run *r, struct cmd *cmd, const struct search *search, uint32_t seq)
-{
-	look_at(r, seq);
 	if (search_match(r, search->root)) {
 		str_putc(&r->s->out, ' ');
 		str_put_u64(&r->s->out, cmd->uid ? r->row->uid : seq);
 	}
-	return seq % 32 && !r->have_summary && !r->have_header && !r->have_message ? true
-										    : session_flow(r->s);
+	search_forget(r);
+	return seq % 32 ? true : session_flow(r->s);
 }
 
 static void search_all(struct session *s, struct cmd *cmd, const struct search *search)

@@ -67,6 +67,14 @@ void cmd_fail_target(struct cmd *cmd, enum store_status status)
 		cmd_fail(cmd, status);
 }
 
+/* A client that makes no sense for long is none. */
+static void count_bad(struct session *s, enum cmd_status status)
+{
+	s->bad = status == CMD_BAD ? s->bad + 1 : 0;
+	if (s->bad >= SESSION_BAD_MAX)
+		session_bye(s, "Too many bad commands.", "bad commands");
+}
+
 static void put_tagged(struct session *s, const struct cmd *cmd)
 {
 	static const char *const words[] = {NULL, "OK", "NO", "BAD"};
@@ -86,6 +94,7 @@ static void put_tagged(struct session *s, const struct cmd *cmd)
 	str_putc(out, ' ');
 	str_puts(out, cmd->text);
 	str_puts(out, "\r\n");
+	count_bad(s, cmd->status);
 }
 
 /* --- dispatch --- */
@@ -192,8 +201,10 @@ static struct cmd cmd_of(struct session *s)
 void command_run(struct session *s, enum imap_read how)
 {
 	struct cmd cmd = cmd_of(s);
+	unsigned literals = 0;
 
-	while (how == IMAP_READ_LITERAL && !starts_streaming(s, &cmd)) {
+	/* The message comes first, or after the mailbox: later ones are not asked about, each time from the beginning. */
+	while (how == IMAP_READ_LITERAL && (++literals > 2 || !starts_streaming(s, &cmd))) {
 		if (imap_reader_take(&s->reader) && s->reader.sync)
 			str_puts(&s->out, "+ OK\r\n");
 		int rc = session_read(s);
@@ -207,8 +218,10 @@ void command_run(struct session *s, enum imap_read how)
 		refuse_dropped(s, &cmd, how);
 	else if (cmd.args.p != cmd.args.end) /* empty lines say nothing */
 		run(s, &cmd);
-	else
-		str_puts(&s->out, "* BAD Empty command.\r\n");
+	else {
+		cmd_bad(&cmd, "Empty command.");
+		put_tagged(s, &cmd);
+	}
 }
 
 static const struct verb verbs[] = {

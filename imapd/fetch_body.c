@@ -122,7 +122,7 @@ static void choose_fields(const struct fetch_section *section, struct span heade
 	bool wanted = section->fields == FETCH_FIELDS;
 
 	header_reader_init(&reader, header);
-	while (header_read(&reader, &field))
+	for (; header_read(&reader, &field); fiber_breathe())
 		if (field.name.n && is_named(section, field.name) == wanted)
 			str_add_span(out, field.whole);
 	str_add(out, "\r\n", 2);

@@ -15,6 +15,7 @@ struct imapd {
 	struct ipc_client *directory; /* redeems tickets */
 	struct list sessions;
 	struct hash *watches; /* by account id: imapd/watch.h */
+	struct fiber_mutex large; /* for a large message in memory: imapd/search.h */
 };
 
 enum imapd_counter { COUNT_SESSIONS, COUNT_COMMANDS, COUNT_FAILED_LOGINS, COUNT_APPENDED };

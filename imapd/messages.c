@@ -53,6 +53,8 @@ size_t view_uids(const struct view *view, const struct seqset *seqs, unsigned fl
 	for (size_t i = 0; i < seqs->n; i++)
 		for (uint32_t seq = seqs->v[i].from; seq <= seqs->v[i].to; seq++) {
 			const struct msg_row *row = view_row(view, seq);
+			if (seq % 4096 == 0)
+				fiber_breathe();
 			if ((row->flags & flags) == flags)
 				*array_add(&uids) = row->uid;
 		}

@@ -15,7 +15,11 @@ struct search_run {
 	struct summary summary;
 	struct span header, message;
 	struct str decoded, folded; /* a header field's text */
+	bool large;                 /* the message is in memory by imapd->large */
 };
+
+/* A message from this size on is searched by one session at a time: the memory of a process stays bounded. */
+#define SEARCH_LARGE_MIN (1024 * 1024)
 
 /* Text folded as the needle of search_text.c; made once for the whole command. */
 struct needle {
@@ -26,6 +30,9 @@ struct needle {
 const struct summary *search_summary(struct search_run *r);
 bool search_header(struct search_run *r, struct span *header_r);
 bool search_message(struct search_run *r, struct span *message_r);
+
+/* Nothing of the row's message is needed any more. */
+void search_forget(struct search_run *r);
 
 bool search_match(struct search_run *r, const struct search_key *key);
 

@@ -29,6 +29,8 @@ bool search_header(struct search_run *r, struct span *header_r)
 
 bool search_message(struct search_run *r, struct span *message_r)
 {
+	if (r->have_message == SEARCH_UNREAD && r->row->size >= SEARCH_LARGE_MIN)
+		r->large = fiber_lock(&r->s->imapd->large, IO_FOREVER) == 0;
 	if (r->have_message == SEARCH_UNREAD)
 		r->have_message = message_read(r->s->account, r->row, 0, r->row->size, r->row_pool,
 					  &r->message) == STORE_OK
@@ -36,6 +38,16 @@ bool search_message(struct search_run *r, struct span *message_r)
 					  : SEARCH_BAD;
 	*message_r = r->message;
 	return r->have_message == SEARCH_READ;
+}
+
+void search_forget(struct search_run *r)
+{
+	if (r->have_summary || r->have_header || r->have_message)
+		pool_reset(r->row_pool);
+	r->have_summary = r->have_header = r->have_message = SEARCH_UNREAD;
+	if (r->large)
+		fiber_unlock(&r->s->imapd->large);
+	r->large = false;
 }
 
 /* As the date is written, disregarding time and zone (RFC 3501 6.4.4). */

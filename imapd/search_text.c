@@ -62,6 +62,7 @@ static bool summary_contains(struct search_run *r, const struct summary *summary
 
 bool search_match_header(struct search_run *r, const char *name, const struct needle *needle)
 {
+	fiber_breathe();
 	int kept = summary_field_of(span_of(name));
 	const struct summary *summary = kept >= 0 ? search_summary(r) : NULL;
 	struct span header;
@@ -88,8 +89,7 @@ static bool match_piece(struct matcher *m, struct span utf8)
 	return false;
 }
 
-static bool match_part(struct search_run *r, const struct mime_part *part, struct span body,
-	const struct needle *needle)
+static bool match_part(const struct mime_part *part, struct span body, const struct needle *needle)
 {
 	struct matcher m = {.needle = needle};
 	struct charset *cs = charset_open(mime_part_charset(part));
@@ -110,7 +110,7 @@ static bool match_part(struct search_run *r, const struct mime_part *part, struc
 		found = match_piece(&m, cs ? str_span(&utf8) : str_span(&raw));
 		if (end)
 			break;
-		session_flow(r->s);
+		fiber_breathe();
 	}
 	charset_close(&cs);
 	str_fini(&raw);
@@ -119,23 +119,49 @@ static bool match_part(struct search_run *r, const struct mime_part *part, struc
 	return found;
 }
 
+struct structure {
+	struct span message;
+	struct pool *pool;
+	struct mime *mime;
+};
+
+static int parse_apart(void *arg)
+{
+	struct structure *job = arg;
+
+	mime_parse(job->message, job->pool, job->mime);
+	return 0;
+}
+
+/* A large message on a helper thread: nobody else waits for it. */
+static void parse_structure(struct search_run *r, struct span message, struct mime *mime_r)
+{
+	struct structure job = {message, r->row_pool, mime_r};
+
+	if (r->large)
+		io_call(parse_apart, &job);
+	else
+		parse_apart(&job);
+}
+
 bool search_match_text(struct search_run *r, const struct needle *needle, bool headers)
 {
 	struct span message, any = span_make(NULL, 0);
 	struct mime mime;
 
+	fiber_breathe();
 	if (needle->text.n == 0)
 		return true;
 	if (!search_message(r, &message))
 		return false;
 	if (headers && header_contains(r, message, any, needle))
 		return true;
-	mime_parse(message, r->row_pool, &mime);
+	parse_structure(r, message, &mime);
 	for (uint32_t i = 0; i < mime.n; i++) {
 		const struct mime_part *part = &mime.parts[i];
 		if (headers && i && header_contains(r, mime_part_header(&mime, part), any, needle))
 			return true;
-		if (part->kind == MIME_TEXT && match_part(r, part, mime_part_body(&mime, part), needle))
+		if (part->kind == MIME_TEXT && match_part(part, mime_part_body(&mime, part), needle))
 			return true;
 	}
 	return false;

@@ -11,6 +11,8 @@
 
 struct idler;
 
+#define SESSION_BAD_MAX 30 /* BAD answers in a row: BYE */
+
 struct session {
 	struct imapd *imapd;
 	struct list link;        /* in imapd->sessions */
@@ -30,6 +32,7 @@ struct session {
 	bool over;               /* end it after this command */
 	const char *reason;      /* of the end, for the log */
 	uint64_t commands;
+	unsigned bad;            /* BAD answers in a row */
 	struct idler *idler;     /* while in IDLE: its place in a watch */
 	int wake_fd;             /* eventfd that ends an IDLE's wait; -1 before the first one */
 

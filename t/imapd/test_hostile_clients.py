@@ -27,6 +27,28 @@ def test_garbage(worker, account):
     c.ok("NOOP")
 
 
+def test_nonsense_ends(worker, account):
+    c = worker.client(account)
+    for _ in range(29):
+        c.bad("FOO")
+    c.ok("NOOP")
+    for _ in range(29):
+        c.bad("FOO")
+    c.send("a FOO\r\nb NOOP\r\n")
+    c.until("a")
+    assert c.line().startswith(b"* BYE ")
+
+
+def test_many_literals(worker, account):
+    c = worker.client(account)
+    before = worker.memory()
+    for command in (b"APPEND {5000+}\r\n" + b"x" * 5000, b"APPEND x (", b"LIST"):
+        c.send(b"a " + command + b" {0+}\r\n" * 50000 + b"\r\n")
+        assert c.until("a")[1].startswith(("BAD", "NO"))
+    c.ok("NOOP")
+    assert worker.memory() - before < 8 * 1024 * 1024
+
+
 def test_deep_searches(worker, account):
     c = worker.selected(account)
     c.bad("SEARCH " + "(" * 5000 + "ALL" + ")" * 5000)

@@ -20,8 +20,9 @@
 static int failed(struct env *e, int error, const char *what)
 {
 	snprintf(e->error, sizeof(e->error), "%s: %s", what, db_strerror(error));
-	if (error == DB_PAGE_NOTFOUND || error == DB_VERIFY_BAD)
-		e->checksum = true;
+	/* We pass no invalid arguments: it is what the library found in its files. */
+	if (error == DB_PAGE_NOTFOUND || error == DB_VERIFY_BAD || (error == EINVAL && e->env))
+		e->damaged = true;
 	return -1;
 }
 
@@ -29,8 +30,8 @@ static void say_error(const DB_ENV *env, const char *prefix, const char *text)
 {
 	struct env *e = env->app_private;
 	(void)prefix;
-	if (strstr(text, "checksum"))
-		e->checksum = true;
+	if (strstr(text, "checksum") || strstr(text, "past end of log"))
+		e->damaged = true;
 	log_warning("kv: %s", text);
 }
 
@@ -43,9 +44,9 @@ static bool disk_is_full(const struct env *e)
 /* Is it the files that are wrong, or the moment? */
 static bool means_damage(const struct env *e, int error)
 {
-	if (e->checksum)
+	if (e->damaged)
 		return true;
-	if (error > 0 && error != EINVAL)
+	if (error > 0)
 		return false; /* EACCES, ENOSPC, EMFILE, EIO ... */
 	return !disk_is_full(e);
 }

@@ -16,7 +16,7 @@ struct env {
 	DB *db[KV_TABLES_MAX];
 	size_t tables;
 	int dir_fd, lock_fd;
-	bool checksum; /* a page's checksum was wrong: the files are damaged, it is not the disk that is full */
+	bool damaged; /* the library says that its files are wrong; it is not the disk that is full */
 	char error[200];
 };
 

@@ -145,7 +145,7 @@ void kv_close(struct kv **kvp)
 
 bool kv_is_damaged(const struct kv *kv)
 {
-	return kv->failed && kv->env.checksum;
+	return kv->failed && kv->env.damaged;
 }
 
 /* --- reading --- */

@@ -218,6 +218,7 @@ static void log_outcome(const struct message *m, const struct queue_recipient *r
 static const enum qmgr_counter counters[] = {
 	[FATE_DELIVERED] = COUNT_DELIVERED,
 	[FATE_RELAYED] = COUNT_RELAYED,
+	[FATE_HANDED_ON] = COUNT_RELAYED,
 	[FATE_EXPANDED] = COUNT_DELIVERED,
 	[FATE_DEFERRED] = COUNT_DEFERRED,
 	[FATE_FAILED] = COUNT_FAILED,
@@ -229,6 +230,7 @@ void message_outcome(struct message *m, uint32_t i, const struct outcome *o, con
 	static const enum recipient_state states[] = {
 		[FATE_DELIVERED] = RCPT_DONE,
 		[FATE_RELAYED] = RCPT_DONE,
+		[FATE_HANDED_ON] = RCPT_DONE,
 		[FATE_EXPANDED] = RCPT_EXPANDED,
 		[FATE_DEFERRED] = RCPT_WAITING,
 		[FATE_FAILED] = RCPT_FAILED,

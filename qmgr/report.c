@@ -20,7 +20,7 @@ static bool is_delayed(const struct message *m, const struct queue_recipient *r)
 static bool is_success(const struct message *m, const struct queue_recipient *r)
 {
 	return (r->state == RCPT_DONE || r->state == RCPT_EXPANDED) && *r->last.status == '2' &&
-	       !r->reported && *message_sender(m, r) && r->notify != NOTIFY_UNSET &&
+	       r->last.fate != FATE_HANDED_ON && !r->reported && *message_sender(m, r) && r->notify != NOTIFY_UNSET &&
 	       notify_wants(r->notify, NOTIFY_SUCCESS);
 }
 

@@ -8,6 +8,7 @@ static const struct {
 } fates[] = {
 	[FATE_DELIVERED] = {"delivered", "2"},
 	[FATE_RELAYED] = {"relayed", "2"},
+	[FATE_HANDED_ON] = {"handed-on", "2"},
 	[FATE_EXPANDED] = {"expanded", "2"},
 	[FATE_DEFERRED] = {"deferred", "4"},
 	[FATE_FAILED] = {"failed", "45"}, /* 4: given up after many tries */

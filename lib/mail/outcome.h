@@ -9,7 +9,8 @@
 
 enum fate {
 	FATE_DELIVERED, /* in its mailbox, or taken by a program: final */
-	FATE_RELAYED,   /* taken by a host that does no DSN (RFC 3461 5.2.2) or does it itself */
+	FATE_RELAYED,   /* taken by a host that does no DSN: success is reported as "relayed" (RFC 3461 5.2.2) */
+	FATE_HANDED_ON, /* taken by a host that does DSN: reporting is its task now */
 	FATE_EXPANDED,  /* replaced by other recipients */
 	FATE_DEFERRED,  /* try again later */
 	FATE_FAILED,    /* never; the sender is told */
@@ -22,7 +23,7 @@ struct outcome {
 	const char *remote_mta; /* who said so, "" when it is ourselves */
 };
 
-/* "delivered", "relayed", "expanded", "deferred", "failed". */
+/* "delivered", "relayed", "handed-on", "expanded", "deferred", "failed". */
 const char *fate_name(enum fate fate);
 /* -1 unknown. */
 int fate_parse(struct span name, enum fate *fate_r);

@@ -113,16 +113,22 @@ static void take_rcpt_reply(struct transaction *t)
 
 static void set_accepted(struct transaction *t, struct outcome o)
 {
-	for (size_t k = 0; k < t->naccepted; k++)
+	for (size_t k = 0; k < t->naccepted; k++) {
+		t->d->job->recipients[t->accepted[k]].dsn_passed = t->l->caps.extensions & SMTP_EXT_DSN;
 		delivery_set(t->d, t->accepted[k], o);
+	}
 }
 
 static struct outcome delivered(const struct transaction *t)
 {
 	struct pool *pool = t->d->pool;
 	const struct smtp_reply *r = &t->l->reply;
-	struct outcome o = outcome_make(t->l->lmtp ? FATE_DELIVERED : FATE_RELAYED,
-		r->status[0] == '2' ? pool_strdup(pool, r->status) : "2.0.0", smtp_reply_line(pool, r));
+	enum fate fate = t->l->caps.extensions & SMTP_EXT_DSN ? FATE_HANDED_ON
+		: t->l->lmtp				      ? FATE_DELIVERED
+							      : FATE_RELAYED;
+	struct outcome o = outcome_make(fate,
+		r->status[0] == '2' ? pool_strdup(pool, r->status) : "2.0.0",
+		smtp_reply_line(pool, r));
 	o.remote_mta = pool_strdup(pool, t->l->host);
 	return o;
 }

@@ -50,6 +50,16 @@ def test_a_refusal_comes_back(world):
     assert b"Remote-MTA: dns; mx.out.test" in report
 
 
+def test_a_peer_that_does_dsn_reports_itself(world):
+    before, taken = len(world.messages("anna")), len(world.server.messages)
+    send(world, ["x@out.test"], rcpt_options=["NOTIFY=SUCCESS"])
+    wait(lambda: len(world.server.messages) == taken + 1, "the message")
+    send(world, ["anna@sandbox.test"])
+    world.wait_for_mail("anna", before + 1)
+    time.sleep(0.5)
+    assert len(world.messages("anna")) == before + 1
+
+
 def test_a_null_mx_comes_back(world):
     before = len(world.messages("anna"))
     send(world, ["x@null.test"])

@@ -171,6 +171,9 @@ int config_service(
 		return -1;
 	if (!to->program[0])
 		to->program = s->name;
+	if (to->chroot[0] && to->chroot[0] != '/')
+		to->chroot = pool_printf(
+			config->pool, "%s/%s", config->common.run_dir, to->chroot);
 	if (!params_table_find(to->program))
 		return bad_service(config, s,
 			pool_printf(config->pool, "there is no program \"%s\".", to->program), err_r);

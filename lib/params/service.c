@@ -12,7 +12,9 @@ const struct conf_row service_conf_rows[] = {
 	CONF_ROW(STR, user, "", 0, 0,
 		"System user that it runs as, without user_prefix; empty stands for whoever started "
 		"the server."),
-	CONF_ROW(PATH, chroot, "", 0, 0, "Folder that it is locked into; empty: none."),
+	CONF_ROW(STR, chroot, "", 0, 0,
+		"Folder that it is locked into, below run_dir unless it begins with a slash; "
+		"empty: none."),
 	CONF_ROW(NUM, min_workers, "1", 0, 1000, "Processes that are always there; 0: the first connection starts one, which ends when it has not been "
 		"needed for a while."),
 	CONF_ROW(NUM, max_workers, "1", 1, 1000, "Most processes."),

@@ -1,6 +1,7 @@
 #include "params/params.h"
 
-#define LOGIN_LIMITS "min_workers = 2\nmax_workers = 4\nconnections = 5000\n"
+/* They read strangers' bytes before anybody is known: locked into a folder with nothing in it. */
+#define LOGIN "user = login\nchroot = empty\nmax_workers = 4\nconnections = 5000\n"
 
 const struct params_service params_services[] = {
 	{"smtp",
@@ -23,13 +24,13 @@ const struct params_service params_services[] = {
 		"program = smtpd\nlisten = unix:submit\nlisten_mode = 666\nuser = smtpd\n"
 		"segments = yes\nmin_workers = 1\nmax_workers = 4\nmode = local\n",
 		"Mail from programs on this host, through sendmail; the sender is known by uid."},
-	{"imap", "program = imap_login\nlisten = *:143\nuser = login\n" LOGIN_LIMITS,
+	{"imap", "program = imap_login\nlisten = *:143\nmin_workers = 2\n" LOGIN,
 		"IMAP clients; TLS by STARTTLS."},
-	{"imaps", "program = imap_login\nlisten = *:993\ntls_wrap = yes\nuser = login\n" LOGIN_LIMITS,
+	{"imaps", "program = imap_login\nlisten = *:993\ntls_wrap = yes\nmin_workers = 1\n" LOGIN,
 		"IMAP clients with TLS from the first octet."},
-	{"pop3", "program = pop3_login\nlisten = *:110\nuser = login\n" LOGIN_LIMITS,
+	{"pop3", "program = pop3_login\nlisten = *:110\nmin_workers = 1\n" LOGIN,
 		"POP3 clients; TLS by STLS."},
-	{"pop3s", "program = pop3_login\nlisten = *:995\ntls_wrap = yes\nuser = login\n" LOGIN_LIMITS,
+	{"pop3s", "program = pop3_login\nlisten = *:995\ntls_wrap = yes\nmin_workers = 1\n" LOGIN,
 		"POP3 clients with TLS from the first octet."},
 	{"imapd", "listen = unix:imapd\nuser = store\nmin_workers = 2\nmax_workers = 4\n"
 		  "connections = 5000\n",

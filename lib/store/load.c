@@ -61,7 +61,8 @@ static enum store_status open_folder(struct account *a, bool create)
 		return STORE_NOT_FOUND;
 	if (a->dirfd < 0)
 		a->dirfd = make_in(s->partitions[0].fd, a->id);
-	if (a->dirfd < 0 || make_folder(a->dirfd, "index") < 0) {
+	/* Not synced: a folder of caches, and a new account's folder is synced when its log is in it. */
+	if (a->dirfd < 0 || (mkdirat(a->dirfd, "index", 0700) < 0 && errno != EEXIST)) {
 		log_error("The folder of account %s can't be made: %m.", a->id);
 		return store_status_of(errno);
 	}
@@ -282,7 +283,7 @@ enum store_status account_recover(struct account *a, bool fresh)
 	a->log.limit = UINT64_MAX;
 	uint64_t from = a->live.at;
 	enum store_status status = find_segments(a);
-	if (status == STORE_OK)
+	if (status == STORE_OK && !fresh)
 		status = find_end(a);
 	if (status == STORE_OK && sync_segments(a, from) < 0)
 		status = STORE_FAILED;

@@ -14,7 +14,8 @@
 #include "io/io.h"
 #include "os/os.h"
 
-#define AHEAD     (1024 * 1024) /* allocated ahead, so that a sync changes no metadata */
+#define AHEAD     (512 * 1024) /* written ahead with zeros, so that a sync changes no metadata */
+#define SMALL     (64 * 1024)  /* beyond it the body costs more than the metadata */
 #define LARGE     (256 * 1024)  /* summed and written on a helper thread */
 #define PACK_NAME 32
 
@@ -265,14 +266,28 @@ static int write_blob(void *arg)
 	return os_pwrite_all(w->fd, w->body.p, w->body.n, w->at + w->head.len);
 }
 
-static int make_room(struct pack *k, uint64_t need)
+static int put_zeros(int fd, uint64_t from, uint64_t to)
+{
+	static const char zeros[64 * 1024];
+	while (from < to) {
+		size_t n = num_min(sizeof(zeros), to - from);
+		if (os_pwrite_all(fd, zeros, n, from) < 0)
+			return -1;
+		from += n;
+	}
+	return 0;
+}
+
+static int make_room(struct pack *k, uint64_t need, size_t body)
 {
 	if (need <= k->room)
 		return 0;
 	uint64_t to = need + AHEAD;
-	/* On a disk that is nearly full, at least this blob. */
-	if (os_preallocate(k->fd, k->room, to) < 0 && os_preallocate(k->fd, k->room, to = need) < 0)
-		return -1;
+	if (body > SMALL || put_zeros(k->fd, k->room, to) < 0) {
+		to = need;
+		if (os_preallocate(k->fd, k->room, to) < 0)
+			return -1;
+	}
 	k->room = to;
 	return 0;
 }
@@ -313,7 +328,7 @@ enum store_status packs_put(struct packs *p, struct span body, const char *const
 	put_head(&w.head, k, body, readers, nreaders, no_sum);
 	uint64_t body_at = k->end + w.head.len + 8;
 	uint64_t end = (body_at + body.n + 7) / 8 * 8;
-	int rc = make_room(k, end);
+	int rc = make_room(k, end, body.n);
 	if (rc == 0) {
 		k->end = end;
 		rc = write_reserved(p, k, &w);

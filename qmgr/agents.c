@@ -28,6 +28,7 @@ struct agent_conn {
 	bool segments;
 	struct hash *known; /* segments it has */
 	struct hash *jobs;  /* by id */
+	uint64_t results, settled, noted; /* taken in; on record; said to the agent */
 };
 
 /* Who may say that it is which agent. */
@@ -216,6 +217,18 @@ void agents_forget_segment(struct dispatch *d, uint64_t id)
 	}
 }
 
+void agents_note(struct agents *a)
+{
+	list_each (l, &a->conns) {
+		struct agent_conn *c = list_entry(l, struct agent_conn, link);
+		struct agent_noted body = {.results = c->settled};
+		if (c->settled > c->noted)
+			ipc_send(ipc_conn_ipc(c->conn), &agent_noted_msg, 0, &body, NULL, 0);
+		c->noted = c->settled;
+		c->settled = c->results;
+	}
+}
+
 /* --- what agents say --- */
 
 static struct agent_conn *conn_of(struct ipc_server_conn *conn)
@@ -276,6 +289,8 @@ static void run_result(struct ipc_server_conn *conn, struct ipc_request *rq, voi
 	const struct agent_work_outcome *from = result->outcomes.v;
 	struct agent_conn *c = ipc_conn_data(conn);
 	struct job *job = c ? hash_remove(c->jobs, hash_key_u64(&result->job)) : NULL;
+	if (c)
+		c->results++;
 	if (!job)
 		return;
 	c->busy--;

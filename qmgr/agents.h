@@ -13,6 +13,8 @@ struct agent_conn *agents_free(struct agents *a, enum agent_kind kind, uint64_t 
 int agents_send(struct agent_conn *conn, struct job *job);
 /* The segment is removed: agents close it. */
 void agents_forget_segment(struct dispatch *d, uint64_t id);
+/* Once a second: what came before the last second's commit is on record, and agents may forget it. */
+void agents_note(struct agents *a);
 /* Of jobs under way, for a graceful stop. */
 size_t agents_busy(const struct agents *a);
 

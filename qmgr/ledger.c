@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/wire.h"
+#include "qmgr/agents.h"
 #include "qmgr/spool.h"
 
 #define CACHE_SIZE   (16u * 1024 * 1024)
@@ -434,6 +435,8 @@ static void housekeeper(void *arg)
 	struct ledger *l = arg;
 	for (;;) {
 		io_sleep(KV_FLUSH_MS);
+		if (!l->batch || l->committed + 1 >= l->gathered)
+			agents_note(dispatch_agents(l->q->dispatch));
 		if (l->unflushed.n) {
 			entries before = l->unflushed;
 			l->unflushed = (entries)ARRAY_INIT;

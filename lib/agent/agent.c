@@ -1,40 +1,12 @@
-#include "agent/agent.h"
-
 #include <unistd.h>
 
-#include "base/hash.h"
+#include "agent/line.h"
 #include "base/log.h"
-#include "queue/agent_messages.h"
 
 #define RECONNECT_MS 200
 #define SUBMIT_MS    60000
 
-/* A spool segment that qmgr let us read; closed with its last user. */
-struct segment {
-	uint64_t id;
-	int fd;
-	unsigned refs;
-};
-
-/* The line to qmgr. */
-struct line {
-	struct service_ctx *svc;
-	const struct agent *agent;
-	struct ipc_client *qmgr;
-	struct hash *segments;
-	uint64_t generation; /* of the connection: results of an older one's jobs have nobody to go to */
-	struct fiber_cond ended;
-	bool connected;
-};
-
-struct work {
-	struct agent_job job; /* what the program sees */
-	struct line *line;
-	uint64_t id, generation;
-	struct segment *segment; /* NULL: the descriptor is our own */
-	struct envelope envelope;
-	struct log_context log;
-};
+/* --- segments --- */
 
 static void segment_leave(struct segment *s)
 {
@@ -62,9 +34,27 @@ static void forget_all_segments(struct line *line)
 	}
 }
 
+static void take_segment(struct line *line, struct ipc_frame *frame)
+{
+	struct agent_segment body;
+	const char *err;
+	struct pool *pool = pool_new("segment");
+	int rc = ipc_parse(pool, &agent_segment_msg, frame->payload, &body, &err);
+	pool_free(&pool);
+	if (rc < 0 || (!body.gone && frame->nfds != 1))
+		log_panic("agent: a segment that can't be");
+	forget_segment(line, body.id);
+	if (body.gone)
+		return;
+	struct segment *s = mem_new(struct segment);
+	*s = (struct segment){.id = body.id, .fd = frame->fds[0], .refs = 1};
+	frame->fds[0] = -1;
+	hash_set(line->segments, hash_key_u64(&s->id), s);
+}
+
 /* --- a job --- */
 
-static void send_result(struct work *w)
+void work_send_result(struct work *w)
 {
 	struct line *line = w->line;
 	struct agent_work_outcome *v = pool_array(w->job.pool, w->job.n, sizeof(*v));
@@ -79,21 +69,34 @@ static void send_result(struct work *w)
 		ipc_client_notify(line->qmgr, &agent_result_msg, &result, NULL, 0);
 }
 
+void work_free(struct work *w)
+{
+	struct pool *pool = w->job.pool;
+	str_fini(&w->key);
+	pool_free(&pool);
+}
+
+static void close_message(struct work *w)
+{
+	if (w->segment)
+		segment_leave(w->segment);
+	else if (w->job.fd >= 0)
+		close(w->job.fd);
+	w->segment = NULL;
+	w->job.fd = -1;
+}
+
 static void deliver(void *arg)
 {
 	struct work *w = arg;
-	struct line *line = w->line;
-	struct pool *pool = w->job.pool;
+	struct service_ctx *svc = w->line->svc;
 	log_context_swap(&w->log);
-	line->agent->deliver(line->svc, &w->job);
-	send_result(w);
+	w->line->agent->deliver(svc, &w->job);
 	log_context_swap(NULL);
-	if (w->segment)
-		segment_leave(w->segment);
-	else
-		close(w->job.fd);
-	pool_free(&pool);
-	service_conn_release(line->svc);
+	close_message(w);
+	work_send_result(w);
+	memory_finished(w);
+	service_conn_release(svc);
 }
 
 static int fill_recipients(struct work *w, const struct agent_work *body)
@@ -137,48 +140,52 @@ static int find_message(struct work *w, const struct agent_work *body, struct ip
 	return w->job.fd < 0 ? -1 : 0;
 }
 
+static void fill_job(struct work *w, const struct agent_work *body)
+{
+	w->id = body->job;
+	w->job.envelope = &w->envelope;
+	w->job.at = body->at;
+	w->job.size = body->size;
+	w->job.attempt = body->attempt;
+	w->job.destination = body->destination;
+	w->job.reason = body->reason;
+	w->job.retry_until = body->retry_until;
+	w->log.trace = w->envelope.trace.s;
+}
+
 static void take_work(struct line *line, struct ipc_frame *frame)
 {
 	struct agent_work body;
-	const char *err = "The job does not hold together.";
+	const char *err = "it does not hold together";
 	struct pool *pool = pool_new("job");
 	struct work *w = pool_new_of(pool, struct work);
 	w->line = line;
 	w->generation = line->generation;
 	w->job.pool = pool;
-	w->job.envelope = &w->envelope;
+	list_init(&w->link);
 	if (ipc_parse(pool, &agent_work_msg, frame->payload, &body, &err) < 0 ||
 		envelope_parse(body.envelope, pool, &w->envelope) < 0 || fill_recipients(w, &body) < 0 ||
 		find_message(w, &body, frame) < 0)
 		log_panic("agent: a job that can't be: %s", err); /* qmgr and we differ: a bug */
-	w->id = body.job;
-	w->job.at = body.at;
-	w->job.size = body.size;
-	w->job.attempt = body.attempt;
-	w->job.destination = body.destination;
-	w->job.reason = body.reason;
-	w->job.retry_until = body.retry_until;
-	w->log.trace = w->envelope.trace.s;
+	fill_job(w, &body);
+	if (memory_takes(line, w)) {
+		close_message(w);
+		work_free(w);
+		return;
+	}
+	memory_started(w);
 	service_conn_hold(line->svc);
 	fiber_start("deliver", deliver, w);
 }
 
-static void take_segment(struct line *line, struct ipc_frame *frame)
+static void take_noted(struct line *line, struct ipc_frame *frame)
 {
-	struct agent_segment body;
+	struct agent_noted body;
 	const char *err;
-	struct pool *pool = pool_new("segment");
-	int rc = ipc_parse(pool, &agent_segment_msg, frame->payload, &body, &err);
+	struct pool *pool = pool_new("noted");
+	if (ipc_parse(pool, &agent_noted_msg, frame->payload, &body, &err) == 0)
+		memory_noted(line, body.results);
 	pool_free(&pool);
-	if (rc < 0 || (!body.gone && frame->nfds != 1))
-		log_panic("agent: a segment that can't be");
-	forget_segment(line, body.id);
-	if (body.gone)
-		return;
-	struct segment *s = mem_new(struct segment);
-	*s = (struct segment){.id = body.id, .fd = frame->fds[0], .refs = 1};
-	frame->fds[0] = -1;
-	hash_set(line->segments, hash_key_u64(&s->id), s);
 }
 
 static void take_notice(void *arg, struct ipc_frame *frame)
@@ -188,6 +195,8 @@ static void take_notice(void *arg, struct ipc_frame *frame)
 		take_work(line, frame);
 	else if (frame->type == agent_segment_msg.type)
 		take_segment(line, frame);
+	else if (frame->type == agent_noted_msg.type)
+		take_noted(line, frame);
 }
 
 /* --- the line --- */
@@ -198,6 +207,7 @@ static void line_ended(void *arg)
 	line->connected = false;
 	line->generation++;
 	forget_all_segments(line);
+	memory_line_ended(line);
 	fiber_wake_all(&line->ended);
 }
 
@@ -248,6 +258,7 @@ int agent_start(struct service_ctx *svc, const struct agent *agent, const char *
 	line->svc = svc;
 	line->agent = agent;
 	line->segments = hash_new();
+	memory_init(line);
 	line->qmgr = service_ipc_client(svc, "queue-agent");
 	ipc_client_on_notice(line->qmgr, take_notice, line);
 	ipc_client_on_end(line->qmgr, line_ended, line);

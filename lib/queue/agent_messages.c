@@ -7,6 +7,7 @@ enum {
 	TYPE_WORK_RECIPIENT,
 	TYPE_WORK_OUTCOME,
 	TYPE_RESULT,
+	TYPE_NOTED,
 	TYPE_SUBMIT_REQUEST,
 	TYPE_SUBMIT_REPLY,
 };
@@ -73,6 +74,11 @@ static const struct ipc_field agent_result_fields[] = {
 	IPC_ROW(U64, job), IPC_ROW(BOOL, host_down), IPC_ROW_LIST(outcomes, &agent_work_outcome_msg), IPC_ROWS_END};
 #undef IPC_STRUCT
 const struct ipc_msg agent_result_msg = MSG(agent_result, TYPE_RESULT, "agent-result");
+
+#define IPC_STRUCT agent_noted
+static const struct ipc_field agent_noted_fields[] = {IPC_ROW(U64, results), IPC_ROWS_END};
+#undef IPC_STRUCT
+const struct ipc_msg agent_noted_msg = MSG(agent_noted, TYPE_NOTED, "agent-noted");
 
 #define IPC_STRUCT agent_submit_request
 static const struct ipc_field agent_submit_request_fields[] = {IPC_ROW(U64, job),

@@ -49,6 +49,11 @@ struct agent_result {
 	struct ipc_list outcomes; /* agent_work_outcome, one per recipient in order */
 };
 
+/* Notice to the agent, now and then: so many results of this connection are on record; the agent may forget them. */
+struct agent_noted {
+	uint64_t results;
+};
+
 /* Call: mail made of mail (rule 5). Answered when the new message is durable, or was already. */
 struct agent_submit_request {
 	uint64_t job;
@@ -59,7 +64,7 @@ struct agent_submit_reply {
 	const char *trace; /* of the new message */
 };
 
-extern const struct ipc_msg agent_hello_msg, agent_segment_msg, agent_work_msg, agent_result_msg,
+extern const struct ipc_msg agent_hello_msg, agent_segment_msg, agent_work_msg, agent_result_msg, agent_noted_msg,
 	agent_submit_request_msg, agent_submit_reply_msg;
 
 #define AGENT_NAME_MAX     32

@@ -1,7 +1,8 @@
 /*
- * One message on one connection (RFC 5321 3.3, RFC 2920, RFC 2033). With PIPELINING a group is MAIL, up to
- * GROUP_RCPTS recipients, and DATA with the last of them: never so much that both sides could wait for the other to
- * read. What was sent is always answered before anything else is: the dialogue never gets out of step.
+ * One message on one connection (RFC 5321 3.3, RFC 2920, RFC 2033). With PIPELINING a group is
+ * MAIL, up to GROUP_RCPTS recipients, and DATA with the last of them: never so much that both sides
+ * could wait for the other to read. What was sent is always answered before anything else is: the
+ * dialogue never gets out of step.
  */
 #include "base/log.h"
 #include "qmgr/smtp/smtp.h"
@@ -64,7 +65,8 @@ static void put_mail(struct transaction *t)
 	stream_write_span(t->l->stream, str_span(&t->line));
 }
 
-/* Addresses that can't be put into a command have got their outcome before: smtp_put_rcpt can't fail here. */
+/* Addresses that can't be put into a command have got their outcome before: smtp_put_rcpt can't
+ * fail here. */
 static void put_rcpts(struct transaction *t, size_t most)
 {
 	const struct agent_job *job = t->d->job;
@@ -90,7 +92,8 @@ static void put_group(struct transaction *t)
 		put_data(t);
 }
 
-/* RFC 5321 4.5.3.1.10: 452, and 552 from the old, after others were taken: send the rest in another transaction. */
+/* RFC 5321 4.5.3.1.10: 452, and 552 from the old, after others were taken: send the rest in another
+ * transaction. */
 static bool is_too_many(const struct transaction *t)
 {
 	const struct smtp_reply *r = &t->l->reply;
@@ -113,10 +116,8 @@ static void take_rcpt_reply(struct transaction *t)
 
 static void set_accepted(struct transaction *t, struct outcome o)
 {
-	for (size_t k = 0; k < t->naccepted; k++) {
-		t->d->job->recipients[t->accepted[k]].dsn_passed = t->l->caps.extensions & SMTP_EXT_DSN;
+	for (size_t k = 0; k < t->naccepted; k++)
 		delivery_set(t->d, t->accepted[k], o);
-	}
 }
 
 static struct outcome delivered(const struct transaction *t)
@@ -177,13 +178,14 @@ static void write_text(struct transaction *t)
 	stream_flush(t->l->stream);
 }
 
-/* From the final dot on the peer may have the message: whoever got no answer is tried again later, not on
- * another host now. */
+/* From the final dot on the peer may have the message: whoever got no answer is tried again later,
+ * not on another host now. */
 static bool end_of_text(struct transaction *t)
 {
 	size_t replies = t->l->lmtp ? t->naccepted : 1;
 	for (size_t k = 0; k < replies; k++) {
-		if (!get_reply(t, "sending the end of the message", t->d->agent->conf->data_timeout)) {
+		if (!get_reply(
+			    t, "sending the end of the message", t->d->agent->conf->data_timeout)) {
 			for (; k < t->naccepted; k++)
 				delivery_set(t->d, t->accepted[k], *t->lost);
 			return false;
@@ -229,15 +231,16 @@ static bool can_take(struct transaction *t)
 	struct outcome o = {.fate = FATE_FAILED, .remote_mta = pool_strdup(d->pool, t->l->host)};
 	if (d->utf8 && !(caps->extensions & SMTP_EXT_UTF8)) {
 		o.status = "5.6.7";
-		o.text = pool_printf(d->pool, "%s takes no internationalized mail (SMTPUTF8)", t->l->text);
+		o.text = pool_printf(
+			d->pool, "%s takes no internationalized mail (SMTPUTF8)", t->l->text);
 	} else if (d->eight_bit && d->job->envelope->body == BODY_8BITMIME &&
 		!(caps->extensions & SMTP_EXT_8BITMIME)) {
 		o.status = "5.6.3";
 		o.text = pool_printf(d->pool, "%s takes no 8-bit text (8BITMIME)", t->l->text);
 	} else if (caps->size_limit && d->message.n > caps->size_limit) {
 		o.status = "5.3.4";
-		o.text = pool_printf(d->pool, "%s takes messages of at most %llu octets", t->l->text,
-			(unsigned long long)caps->size_limit);
+		o.text = pool_printf(d->pool, "%s takes messages of at most %llu octets",
+			t->l->text, (unsigned long long)caps->size_limit);
 	} else {
 		return true;
 	}
@@ -254,7 +257,8 @@ static void collect(struct transaction *t)
 			t->rcpts[t->n++] = i;
 }
 
-enum transaction_end transaction_run(struct delivery *d, struct link *link, struct outcome *outcome_r)
+enum transaction_end transaction_run(
+	struct delivery *d, struct link *link, struct outcome *outcome_r)
 {
 	struct transaction t = {.d = d, .l = link, .lost = outcome_r, .line = STR_IN(d->pool)};
 	if (!can_take(&t))

@@ -19,6 +19,7 @@ import poplib
 import random
 import re
 import shutil
+import signal
 import smtplib
 import socket
 import ssl
@@ -122,22 +123,35 @@ class Instance:
         self.stop()
         self.start(**settings)
 
+    def processes(self):
+        """Pids of the living processes of this instance: those that have its folder on the command line."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                args = pathlib.Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
+                state = pathlib.Path("/proc", pid, "stat").read_text().rsplit(")", 1)[1].split()[0]
+            except OSError:
+                continue
+            if bytes(self.dir / "etc") in args and state not in "ZX":
+                found.append(int(pid))
+        return found
+
     def close(self):
-        """For the fixture: stops, removes, and complains about what the log says."""
+        """For the fixture: stops, removes, and complains about what is left and what the log says."""
         try:
             if (self.dir / "etc/thurn.conf").exists():
-                try:
-                    self.stop()
-                except (CommandFailed, subprocess.TimeoutExpired):
-                    self.kill()
-                    raise
+                self.stop()
         finally:
+            left = self.processes()
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
             bad = [line for line in self.log().splitlines() if BAD_LINES.search(line)]
-            if bad and "KEEP" not in os.environ:
+            if (bad or left) and "KEEP" not in os.environ:
                 print(self.log()[-20000:])
             if "KEEP" not in os.environ:
                 shutil.rmtree(self.dir, ignore_errors=True)
             self.port_base.free()
+        assert not left, "processes were left behind: %s" % left
         assert not bad, "the log says: " + bad[0]
 
     def log(self):

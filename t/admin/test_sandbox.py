@@ -22,20 +22,10 @@ def box():
     made.close()
 
 
-def processes(folder):
-    """Pids of living processes that have the folder on their command line."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/cmdline" % pid, "rb") as f:
-                args = f.read().split(b"\0")
-            with open("/proc/%s/stat" % pid) as f:
-                state = f.read().rsplit(")", 1)[1].split()[0]
-        except OSError:
-            continue
-        if bytes(str(folder / "etc"), "ascii") in args and state not in "ZX":
-            found.append(int(pid))
-    return found
+def processes_of(folder):
+    box = t.Instance.__new__(t.Instance)
+    box.dir = folder
+    return box.processes()
 
 
 def test_it_prints_its_ports_as_one_json_object(box):
@@ -95,7 +85,7 @@ def test_programs_run_as_different_users(box):
 def test_it_goes_on_with_what_is_there(instance):
     box = instance()
     box.stop()
-    assert processes(box.dir) == []
+    assert box.processes() == []
     # without --base-port: the ports stay
     ports = json.loads(t.run("thurn", "sandbox", "start", box.dir).stdout)
     assert ports == box.ports
@@ -105,13 +95,13 @@ def test_it_goes_on_with_what_is_there(instance):
 
 def test_kill_ends_everything_at_once_and_it_starts_again(instance):
     box = instance(users=("anna",))
-    before = processes(box.dir)
+    before = box.processes()
     assert len(before) > 5
     box.kill()
-    assert processes(box.dir) == []
+    assert box.processes() == []
     box.start()
     assert [u["username"] for u in box.json("user", "list")] == ["anna@sandbox.test"]
-    assert not set(before) & set(processes(box.dir))
+    assert not set(before) & set(box.processes())
 
 
 def test_stop_without_a_server_is_done(instance):
@@ -124,7 +114,7 @@ def test_orphans_of_a_dead_master_are_ended(instance):
     box = instance(users=())
     os.kill(box.status()["pid"], 9)
     box.stop()
-    assert processes(box.dir) == []
+    assert box.processes() == []
 
 
 def test_stop_of_a_folder_that_is_none():
@@ -160,7 +150,7 @@ def test_wrong_settings_are_told_and_nothing_starts(setting, sentence, tmp_path)
     assert done.returncode == 1
     parts = sentence.format(etc=folder / "etc", line="LINE").split("LINE")
     assert done.stderr.startswith(parts[0]) and done.stderr.strip().endswith(parts[-1])
-    assert processes(folder) == []
+    assert processes_of(folder) == []
 
 
 def test_a_taken_port_is_told(instance):
@@ -171,7 +161,7 @@ def test_a_taken_port_is_told(instance):
                  check=False)
     assert done.returncode == 1
     assert "127.0.0.1:" in done.stderr and done.stderr.count("\n") == 1
-    assert processes(other.dir) == []
+    assert other.processes() == []
 
 
 def test_a_folder_that_others_can_not_enter_is_named(tmp_path):
@@ -217,9 +207,9 @@ def test_an_ordinary_user_can_have_one():
         done = t.run(*user, t.BIN / "thurn", "sandbox", "start", folder, "--base-port", base.base,
                      *off, timeout=300)
         assert json.loads(done.stdout)["smtp"] == base.base + 25
-        assert {os.stat("/proc/%d" % p).st_uid for p in processes(folder)} == {12345}
+        assert {os.stat("/proc/%d" % p).st_uid for p in processes_of(folder)} == {12345}
         t.run(*user, t.BIN / "thurn", "sandbox", "stop", folder, timeout=300)
-        assert processes(folder) == []
+        assert processes_of(folder) == []
     finally:
         t.run("thurn", "sandbox", "stop", folder, "--kill", check=False)
         shutil.rmtree(folder)

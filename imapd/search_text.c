@@ -17,7 +17,9 @@
 
 static bool contains(struct span text, const struct needle *needle)
 {
-	return needle->text.n == 0 || memmem(text.p, text.n, needle->text.p, needle->text.n);
+	struct span word = needle->text;
+
+	return word.n == 0 || (text.n >= word.n && memmem(text.p, text.n, word.p, word.n));
 }
 
 static bool field_contains(struct search_run *r, struct span value, const struct needle *needle)

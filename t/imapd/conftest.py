@@ -26,12 +26,12 @@ def own_worker():
     """A factory: own_worker("append_size_max = 2048")."""
     made = []
 
-    def make(conf=""):
-        made.append(Worker(conf))
+    def make(conf="", **more):
+        made.append(Worker(conf, **more))
         return made[-1]
 
     yield make
-    for w in made:
+    for w in reversed(made):
         w.close()
 
 

@@ -1,4 +1,5 @@
 import re
+import signal
 
 MESSAGE = b"From: a@b.test\r\nSubject: hello\r\n\r\nbody\r\n"
 
@@ -107,3 +108,14 @@ def test_the_selected_mailbox_sees_it(worker, account):
     c = worker.selected(account)
     lines, reply = c.cmd(b"APPEND INBOX {%d+}\r\n%s" % (len(MESSAGE), MESSAGE))
     assert b"* 1 EXISTS" in lines and b"* 1 RECENT" in lines
+
+
+def test_what_was_acknowledged_survives_a_crash(own_worker):
+    w = own_worker()
+    c = w.client("anna")
+    for i in range(20):
+        assert c.append("INBOX", b"Subject: %d\r\n\r\n" % i).startswith("OK")
+    w.stop(signal.SIGKILL)
+    w.start()
+    c = w.selected("anna")
+    assert [b"Subject: %d\r\n" % i in line for i, line in enumerate(c.ok("FETCH 1:* BODY.PEEK[]"))] == [True] * 20

@@ -86,3 +86,17 @@ def test_an_idle_session_is_small(own_worker):
         assert each < 50000
     for c in clients:
         c.close()
+
+
+def test_news_from_another_process(own_worker):
+    w = own_worker()
+    other = own_worker(store=w.dir / "store")
+    c = w.selected("anna")
+    idle(c)
+    d = other.client("anna")
+    d.fill("INBOX", 1)
+    assert c.line() == b"* 1 EXISTS\r\n"
+    d.ok("SELECT INBOX")
+    d.ok("STORE 1 +FLAGS (\\Flagged)")
+    assert c.line() == b"* 1 RECENT\r\n"
+    assert c.line() == b"* 1 FETCH (FLAGS (\\Flagged \\Recent))\r\n"

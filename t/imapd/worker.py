@@ -135,13 +135,13 @@ class Client:
 
 
 class Worker:
-    def __init__(self, conf=""):
+    def __init__(self, conf="", store="store"):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="thurn-imapd-", dir="/tmp"))
         for name in ("etc", "run", "store"):
             (self.dir / name).mkdir()
         (self.dir / "etc/thurn.conf").write_text(
-            "hostname = mail.sandbox.test\nroot = ..\nrun_dir = run\nstore_dir = store\nlog = %s/log\n"
-            "privilege = none\ntls_cert =\ntls_key =\n[imapd]\n%s\n" % (self.dir, conf))
+            "hostname = mail.sandbox.test\nroot = ..\nrun_dir = run\nstore_dir = %s\nlog = %s/log\n"
+            "privilege = none\ntls_cert =\ntls_key =\n[imapd]\n%s\n" % (store, self.dir, conf))
         (self.dir / "etc/services.conf").write_text("[imapd]\nlisten = unix:imapd\n")
         self.directory = Directory(self.dir / "run/directory-auth")
         self.directory.start()

@@ -9,7 +9,8 @@
 static const struct smtp_fault not_offered = {503, "5.5.1", "AUTH not available"};
 static const struct smtp_fault already = {503, "5.5.1", "Already authenticated"};
 static const struct smtp_fault unknown_mechanism = {504, "5.5.4", "Mechanism not available"};
-static const struct smtp_fault needs_tls = {538, "5.7.11", "Encryption required for this mechanism"};
+static const struct smtp_fault needs_tls = {
+	538, "5.7.11", "Encryption required for this mechanism"};
 static const struct smtp_fault cancelled = {501, "5.7.0", "Authentication cancelled"};
 static const struct smtp_fault bad_base64 = {501, "5.5.2", "The response is no base64"};
 static const struct smtp_fault wrong = {535, "5.7.8", "Authentication credentials invalid"};
@@ -45,7 +46,8 @@ static const struct smtp_fault *challenge(struct session *s, struct span data, s
 	struct str text = STR_IN(s->scratch);
 	struct span line;
 	base64_put(&text, data);
-	/* A challenge is as long as the mechanism makes it; reply lines are cut, so it is written here. */
+	/* A challenge is as long as the mechanism makes it; reply lines are cut, so it is written
+	 * here. */
 	stream_puts(s->stream, "334 ");
 	stream_write_span(s->stream, str_span(&text));
 	stream_puts(s->stream, "\r\n");
@@ -63,7 +65,8 @@ static const struct smtp_fault *challenge(struct session *s, struct span data, s
 
 static void failed(struct session *s, const char *mechanism, const char *why)
 {
-	log_info("login failed ip=%s mechanism=%s text=%s", s->conn->peer_ip, mechanism, log_q(why));
+	log_info(
+		"login failed ip=%s mechanism=%s text=%s", s->conn->peer_ip, mechanism, log_q(why));
 	if (++s->auth_failures < FAILURES_MAX) {
 		refuse(s, &wrong, "AUTH");
 		return;
@@ -80,6 +83,11 @@ static void succeeded(struct session *s, const char *mechanism, const struct dir
 	log_info("login ip=%s mechanism=%s tls=%s", s->conn->peer_ip, mechanism,
 		s->tls ? log_q(s->tls) : "-");
 	reply(s, 235, "2.7.0", "Authentication successful");
+}
+
+static const struct smtp_fault *state_fault(enum auth_state state)
+{
+	return state == AUTH_TEMPFAIL ? &no_answer : &unknown_mechanism;
 }
 
 static void exchange(struct session *s, const char *mechanism, const struct span *initial)
@@ -109,7 +117,7 @@ static void exchange(struct session *s, const char *mechanism, const struct span
 	else if (state == AUTH_FAILED)
 		failed(s, mechanism, r.text ? r.text : "");
 	else
-		refuse(s, fault ? fault : state == AUTH_TEMPFAIL ? &no_answer : &unknown_mechanism, "AUTH");
+		refuse(s, fault ? fault : state_fault(state), "AUTH");
 	pool_free(&pool);
 }
 

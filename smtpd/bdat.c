@@ -48,6 +48,13 @@ void bdat_refuse(struct session *s, struct span args, const struct smtp_fault *f
 	}
 }
 
+/* Not more than the limit. */
+static uint64_t size_so_far(const struct session *s)
+{
+	uint64_t most = s->d->common->message_size_limit;
+	return s->tx.data.size < most ? s->tx.data.size : most;
+}
+
 void cmd_bdat(struct session *s, struct span args)
 {
 	struct smtp_bdat chunk;
@@ -61,7 +68,7 @@ void cmd_bdat(struct session *s, struct span args)
 		smtp_data_init_raw(&s->tx.data);
 		s->state = ST_BDAT;
 	}
-	if (chunk.size > s->d->common->message_size_limit - num_min(s->tx.data.size, s->d->common->message_size_limit))
+	if (chunk.size > s->d->common->message_size_limit - size_so_far(s))
 		s->tx.fault = &too_big;
 	if (!read_timed(s, chunk.size, !s->tx.fault))
 		return;
@@ -72,6 +79,7 @@ void cmd_bdat(struct session *s, struct span args)
 	} else if (s->tx.fault) {
 		refuse(s, s->tx.fault, "BDAT");
 	} else {
-		reply_printf(s, 250, "2.0.0", "%llu octets received", (unsigned long long)chunk.size);
+		reply_printf(
+			s, 250, "2.0.0", "%llu octets received", (unsigned long long)chunk.size);
 	}
 }

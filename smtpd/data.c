@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "smtpd/session.h"
 
-/* Reads to the end of the message, whatever is wrong with it: only so is the next line a command. */
+/* Reads to the end of the message, whatever is wrong: only then is the next line a command. */
 static bool read_text(struct session *s)
 {
 	struct span buf, run;
@@ -31,8 +31,8 @@ void cmd_data(struct session *s, struct span args)
 		transaction_finish(s);
 		return;
 	}
-	log_info("lost in=DATA ip=%s from=<%s> nrcpt=%zu octets=%llu text=%s", s->conn->peer_ip,
-		s->tx.sender, s->tx.rcpts.n, (unsigned long long)s->tx.data.size,
+	log_info("lost in=DATA ip=%s from=%s nrcpt=%zu octets=%llu text=%s", s->conn->peer_ip,
+		log_q(s->tx.sender), s->tx.rcpts.n, (unsigned long long)s->tx.data.size,
 		log_q(stream_error(s->stream)));
 	s->closing = true;
 }

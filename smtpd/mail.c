@@ -4,7 +4,8 @@
 
 static const struct smtp_fault too_big = {552, "5.3.4", "Message size exceeds fixed limit"};
 static const struct smtp_fault disk_full = {452, "4.3.1", "Insufficient system storage"};
-static const struct smtp_fault not_yours = {553, "5.7.1", "Sender address not owned by the user who logged in"};
+static const struct smtp_fault not_yours = {
+	553, "5.7.1", "Sender address not owned by the user who logged in"};
 
 static bool may_use_sender(struct session *s)
 {

@@ -1,4 +1,5 @@
-/* The mechanisms that are offered: what directoryd can do, as far as the configuration allows it, cached. */
+/* The mechanisms that are offered: what directoryd can do, as far as the configuration allows it,
+ * cached. */
 #include "base/clock.h"
 #include "conf/conf.h"
 #include "smtpd/smtpd.h"

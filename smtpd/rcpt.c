@@ -16,8 +16,8 @@ static void refuse_recipient(struct session *s, const struct smtp_fault *fault, 
 }
 
 /* The status and text of the route, when it has its own. */
-static void refuse_route(
-	struct session *s, const struct route *r, const struct smtp_fault *fault, const char *address)
+static void refuse_route(struct session *s, const struct route *r, const struct smtp_fault *fault,
+	const char *address)
 {
 	bool own = r->status && *r->status && r->text && *r->text;
 	unsigned code = own && r->status[0] != fault->status[0] ? (r->status[0] == '4' ? 451 : 550)
@@ -39,7 +39,8 @@ static const struct smtp_fault *quota_fault(const struct session *s, const struc
 	return r->quota_bytes && s->tx.mail.size > r->quota_bytes ? &never_fits : NULL;
 }
 
-/* A name without a domain (postmaster, local users) is somebody here; the queue gets the whole address. */
+/* A name without a domain (postmaster, local users) is somebody here; the queue gets the whole
+ * address. */
 static const char *full_address(struct session *s, const struct address *a, const struct route *r)
 {
 	if (!*a->domain && r->canonical && *r->canonical)
@@ -90,7 +91,8 @@ static bool is_postmaster(const struct address *a)
 
 void cmd_rcpt(struct session *s, struct span args)
 {
-	static const struct smtp_fault no_domain = {501, "5.1.3", "Recipient address has no domain"};
+	static const struct smtp_fault no_domain = {
+		501, "5.1.3", "Recipient address has no domain"};
 	struct smtp_rcpt rcpt;
 	struct route route;
 	unsigned offers = session_offers(s);
@@ -98,7 +100,8 @@ void cmd_rcpt(struct session *s, struct span args)
 		offers &= ~(unsigned)SMTP_EXT_UTF8;
 	const struct smtp_fault *fault =
 		smtp_rcpt_parse(args, offers, ADDRESS_NO_DOMAIN_OK, s->tx.pool, &rcpt);
-	if (!fault && !*rcpt.address.domain && !s->mode->bare_names && !is_postmaster(&rcpt.address))
+	if (!fault && !*rcpt.address.domain && !s->mode->bare_names &&
+		!is_postmaster(&rcpt.address))
 		fault = &no_domain;
 	if (!fault && s->tx.rcpts.n >= s->d->conf->recipients_max)
 		fault = &too_many;

@@ -1,4 +1,5 @@
-/* What the client is told. Replies are buffered by the stream and leave together when it would wait. */
+/* What the client is told. Replies are buffered by the stream and leave together when it would
+ * wait. */
 #include <stdarg.h>
 
 #include "base/log.h"

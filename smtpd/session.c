@@ -10,7 +10,7 @@
 enum {
 	CMD_NEEDS_TLS  = 1, /* where TLS is required */
 	CMD_NEEDS_AUTH = 2, /* where a login is */
-	CMD_KEEPS_STREAM = 4, /* what follows is no command: it must be read even when this one is refused */
+	CMD_HAS_BODY   = 4, /* octets follow that are no command: read even when it is refused */
 };
 
 struct verb_row {
@@ -82,7 +82,7 @@ static void run_command(struct session *s, struct span line, bool crlf)
 		fault = state_fault(s, cmd.verb);
 	if (!fault)
 		row->run(s, cmd.args);
-	else if (row->flags & CMD_KEEPS_STREAM)
+	else if (row->flags & CMD_HAS_BODY)
 		bdat_refuse(s, cmd.args, fault);
 	else
 		refuse(s, fault, pool_span(s->scratch, line));
@@ -225,20 +225,20 @@ void session_stop_all(struct smtpd *d)
 #define TLS_AND_AUTH (CMD_NEEDS_TLS | CMD_NEEDS_AUTH)
 
 static const struct verb_row verb_rows[SMTP_VERBS] = {
-	/*                  runs          in modes     in states            needs */
-	[SMTP_HELO]     = {cmd_helo,     MTAS,        ST_ANY,              0},
-	[SMTP_EHLO]     = {cmd_ehlo,     MTAS,        ST_ANY,              0},
-	[SMTP_LHLO]     = {cmd_ehlo,     MODE_LMTP,   ST_ANY,              0},
-	[SMTP_STARTTLS] = {cmd_starttls, NET,         ST_START | ST_READY, 0},
-	[SMTP_AUTH]     = {cmd_auth,     NET,         ST_READY,            0},
-	[SMTP_MAIL]     = {cmd_mail,     ALL,         ST_READY,            TLS_AND_AUTH},
-	[SMTP_RCPT]     = {cmd_rcpt,     ALL,         ST_MAIL | ST_RCPT,   TLS_AND_AUTH},
-	[SMTP_DATA]     = {cmd_data,     ALL,         ST_RCPT,             TLS_AND_AUTH},
-	[SMTP_BDAT]     = {cmd_bdat,     ALL,         ST_RCPT | ST_BDAT,   TLS_AND_AUTH | CMD_KEEPS_STREAM},
-	[SMTP_RSET]     = {cmd_rset,     ALL,         ST_ANY,              0},
-	[SMTP_NOOP]     = {cmd_noop,     ALL,         ST_ANY,              0},
-	[SMTP_QUIT]     = {cmd_quit,     ALL,         ST_ANY,              0},
-	[SMTP_VRFY]     = {cmd_vrfy,     ALL,         ST_ANY,              TLS_AND_AUTH},
-	[SMTP_EXPN]     = {cmd_expn,     ALL,         ST_ANY,              0},
-	[SMTP_HELP]     = {cmd_help,     ALL,         ST_ANY,              0},
+	/*                 runs          in modes   in states            flags */
+	[SMTP_HELO]     = {cmd_helo,     MTAS,      ST_ANY,              0},
+	[SMTP_EHLO]     = {cmd_ehlo,     MTAS,      ST_ANY,              0},
+	[SMTP_LHLO]     = {cmd_ehlo,     MODE_LMTP, ST_ANY,              0},
+	[SMTP_STARTTLS] = {cmd_starttls, NET,       ST_START | ST_READY, 0},
+	[SMTP_AUTH]     = {cmd_auth,     NET,       ST_READY,            0},
+	[SMTP_MAIL]     = {cmd_mail,     ALL,       ST_READY,            TLS_AND_AUTH},
+	[SMTP_RCPT]     = {cmd_rcpt,     ALL,       ST_MAIL | ST_RCPT,   TLS_AND_AUTH},
+	[SMTP_DATA]     = {cmd_data,     ALL,       ST_RCPT,             TLS_AND_AUTH},
+	[SMTP_BDAT]     = {cmd_bdat,     ALL,       ST_RCPT | ST_BDAT,   TLS_AND_AUTH | CMD_HAS_BODY},
+	[SMTP_RSET]     = {cmd_rset,     ALL,       ST_ANY,              0},
+	[SMTP_NOOP]     = {cmd_noop,     ALL,       ST_ANY,              0},
+	[SMTP_QUIT]     = {cmd_quit,     ALL,       ST_ANY,              0},
+	[SMTP_VRFY]     = {cmd_vrfy,     ALL,       ST_ANY,              TLS_AND_AUTH},
+	[SMTP_EXPN]     = {cmd_expn,     ALL,       ST_ANY,              0},
+	[SMTP_HELP]     = {cmd_help,     ALL,       ST_ANY,              0},
 };

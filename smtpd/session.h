@@ -1,6 +1,7 @@
 /*
- * One connection: its state, its transaction, and how a command answers. A command is one row of the table in session.c;
- * the dispatcher has checked syntax, mode, state, TLS and login before run() is called.
+ * One connection: its state, its transaction, and how a command answers. A command is one row of
+ * the table in session.c; the dispatcher has checked syntax, mode, state, TLS and login before
+ * run() is called.
  */
 #ifndef SMTPD_SESSION_H
 #define SMTPD_SESSION_H
@@ -64,7 +65,8 @@ void session_stop_all(struct smtpd *d);
 void reply(struct session *s, unsigned code, const char *status, const char *text);
 void reply_printf(struct session *s, unsigned code, const char *status, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* A refusal: counts as an error, is logged with what it was about ("" nothing), slows hasty clients down. */
+/* A refusal: counts as an error, is logged with what it was about ("" nothing), slows hasty clients
+ * down. */
 void refuse(struct session *s, const struct smtp_fault *fault, const char *about);
 void refuse_printf(struct session *s, unsigned code, const char *status, const char *about,
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));

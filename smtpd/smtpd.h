@@ -1,8 +1,9 @@
 /*
- * smtpd: receives mail by SMTP, submission, LMTP, and from sendmail on this host: one engine, four modes.
+ * smtpd: receives mail by SMTP, submission, LMTP, and from sendmail on this host: one engine, four
+ * modes.
  *
- * Trust: every octet it reads is hostile; it parses commands and message text, never message content
- * beyond header fields' names. Writes only to the spool segment that master handed it.
+ * Trust: every octet it reads is hostile; it parses commands and message text, never message
+ * content beyond header fields' names. Writes only to the spool segment that master handed it.
  * Owns: nothing durable but that segment until it is sealed.
  * Talks: to directoryd (may this address receive, who is this), to qmgr (there is a new record).
  */
@@ -64,8 +65,8 @@ void mech_cache_free(struct mech_cache **c);
 
 /* --- lookup.c --- */
 
-/* Where an address goes, answers that let it in kept for LOOKUP_KEEP_MS: a burst of mail for the same people asks
- * once. Refusals are always asked for anew. */
+/* Where an address goes, answers that let it in kept for LOOKUP_KEEP_MS: a burst of mail for the
+ * same people asks once. Refusals are always asked for anew. */
 #define LOOKUP_KEEP_MS  100
 #define LOOKUP_KEEP_MAX 4096
 void lookup_address(struct smtpd *d, struct pool *pool, const struct address *a,

@@ -1,4 +1,5 @@
-/* STARTTLS (RFC 3207): what was said before it is forgotten; what was sent behind it in plain ends the connection. */
+/* STARTTLS (RFC 3207): what was said before it is forgotten; what was sent behind it in plain ends
+ * the connection. */
 #include "base/log.h"
 #include "smtpd/session.h"
 

@@ -1,4 +1,5 @@
-/* A message from MAIL to its reply: the envelope, the text on its way to the spool, the trace fields. */
+/* A message from MAIL to its reply: the envelope, the text on its way to the spool, the trace
+ * fields. */
 #include "smtpd/session.h"
 
 #include "base/clock.h"
@@ -10,7 +11,8 @@
 #define KEEP_RCPTS 64
 
 static const struct smtp_fault too_big = {552, "5.3.4", "Message size exceeds fixed limit"};
-static const struct smtp_fault bare = {550, "5.6.0", "Bare CR or LF in the message: lines end with CRLF"};
+static const struct smtp_fault bare = {
+	550, "5.6.0", "Bare CR or LF in the message: lines end with CRLF"};
 static const struct smtp_fault has_nul = {554, "5.6.0", "NUL in the message"};
 static const struct smtp_fault long_line = {554, "5.6.0", "Line longer than 65536 octets"};
 static const struct smtp_fault loop = {554, "5.4.6", "Too many Received fields: mail is looping"};
@@ -156,8 +158,8 @@ static const struct smtp_fault *commit(struct session *s, uint64_t *size_r)
 static void log_accepted(const struct session *s, uint64_t size)
 {
 	const struct transaction *tx = &s->tx;
-	log_info("accepted from=<%s> to=<%s> nrcpt=%zu size=%llu ip=%s helo=%s proto=%s auth=%s tls=%s",
-		tx->sender, tx->rcpts.v[0].address, tx->rcpts.n, (unsigned long long)size,
+	log_info("accepted from=%s to=%s nrcpt=%zu size=%llu ip=%s helo=%s proto=%s auth=%s tls=%s",
+		log_q(tx->sender), log_q(tx->rcpts.v[0].address), tx->rcpts.n, (unsigned long long)size,
 		s->conn->peer_ip, log_q(s->helo), received_with(received_flags(s)),
 		s->user ? log_q(s->user) : "-", s->tls ? log_q(s->tls) : "-");
 }
@@ -180,7 +182,8 @@ static void answer(struct session *s, const struct smtp_fault *fault)
 		else if (i + 1 < tx->rcpts.n)
 			reply_printf(s, fault->code, fault->status, "<%s> %s", to, fault->text);
 		else
-			refuse_printf(s, fault->code, fault->status, "message", "<%s> %s", to, fault->text);
+			refuse_printf(s, fault->code, fault->status, "message", "<%s> %s", to,
+				fault->text);
 		pool_reset(s->scratch);
 		fiber_breathe();
 	}
@@ -195,7 +198,7 @@ void transaction_finish(struct session *s)
 	s->messages++;
 	if (!fault) {
 		log_accepted(s, size);
-		s->errors = 0; /* a mailing list's host may meet many unknown users, but brings mail */
+		s->errors = 0; /* a host of mailing lists meets many unknown users, but brings mail */
 	}
 	answer(s, fault);
 	transaction_reset(s);

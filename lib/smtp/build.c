@@ -3,7 +3,7 @@
 #include "base/utf8.h"
 #include "mail/dsn.h"
 
-/* What came through our own parsers can't hold line ends; what a list or an alias file held might. */
+/* What came through our own parsers can't hold line ends; what an alias file held might. */
 static bool is_sendable(const char *address, bool utf8)
 {
 	for (const unsigned char *p = (const unsigned char *)address; *p; p++)
@@ -54,8 +54,8 @@ int smtp_put_mail(struct str *out, const struct smtp_mail_out *mail, unsigned ex
 	return 0;
 }
 
-/* RFC 3461 5.2.1: without one from the client, the recipient as we have it. UTF-8 needs the form of RFC
- * 6533, for which the server must do SMTPUTF8. */
+/* RFC 3461 5.2.1: without one from the client, the recipient as we have it. UTF-8 needs the form of
+ * RFC 6533, for which the server must do SMTPUTF8. */
 static void put_orcpt(struct str *out, const char *address, const struct recipient *r, bool utf8)
 {
 	bool given = r && r->orcpt && *r->orcpt;

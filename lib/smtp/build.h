@@ -16,10 +16,11 @@ struct smtp_mail_out {
 	const char *envid;     /* decoded */
 	const char *auth;      /* AUTH=; NULL: none */
 };
-/* Appends the line with CRLF. -1, and nothing appended, when an address holds what can't be sent (CR, LF, NUL, or octets past
- * 127 without SMTPUTF8). extensions: SMTP_EXT_* of the server. */
+/* Appends the line with CRLF. -1, and nothing appended, when an address holds what can't be sent
+ * (CR, LF, NUL, or octets past 127 without SMTPUTF8). extensions: SMTP_EXT_* of the server. */
 int smtp_put_mail(struct str *out, const struct smtp_mail_out *mail, unsigned extensions);
-/* address: where it goes now. dsn of RFC 3461: ORCPT is made from the address when the client gave none and the server does DSN. */
+/* address: where it goes now. dsn of RFC 3461: ORCPT is made from the address when the client gave
+ * none and the server does DSN. */
 int smtp_put_rcpt(struct str *out, const char *address, const struct recipient *r,
 	unsigned extensions, bool smtputf8);
 

@@ -88,7 +88,8 @@ const struct smtp_fault *smtp_bdat_parse(struct span args, struct smtp_bdat *bda
 const struct smtp_fault *smtp_auth_parse(
 	struct span args, struct str *initial, struct smtp_auth *auth_r)
 {
-	static const struct smtp_fault bad_name = {501, "5.5.4", "Syntax: AUTH mechanism [response]"};
+	static const struct smtp_fault bad_name = {
+		501, "5.5.4", "Syntax: AUTH mechanism [response]"};
 	static const struct smtp_fault bad_base64 = {501, "5.5.2", "The response is no base64"};
 	*auth_r = (struct smtp_auth){0};
 	span_split(&args, ' ', &auth_r->mechanism);

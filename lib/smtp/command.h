@@ -1,7 +1,7 @@
 /*
- * Commands as a server reads them (RFC 5321 4.1, RFC 2033, RFC 3030, RFC 3461, RFC 4954): a line in, a
- * struct out. Pure grammar: whether a command is legal now, or an address is wanted, others decide.
- * What is wrong comes back as a struct smtp_fault, the reply that the client shall get.
+ * Commands as a server reads them (RFC 5321 4.1, RFC 2033, RFC 3030, RFC 3461, RFC 4954): a line
+ * in, a struct out. Pure grammar: whether a command is legal now, or an address is wanted, others
+ * decide. What is wrong comes back as a struct smtp_fault, the reply that the client shall get.
  */
 #ifndef SMTP_COMMAND_H
 #define SMTP_COMMAND_H
@@ -12,12 +12,13 @@
 #include "mail/envelope.h"
 #include "smtp/extension.h"
 
-/* Octets of a line without CRLF. RFC 5321 4.5.3.1.4 asks for 512 and extensions add to MAIL and RCPT
- * (together about 1,800); AUTH carries SASL messages (RFC 4954 4: 12,288). */
-#define SMTP_LINE_MAX       512
+/* Octets of a line without CRLF. RFC 5321 4.5.3.1.4 asks for 512 and extensions add to MAIL and
+ * RCPT (together about 1,800); AUTH carries SASL messages (RFC 4954 4: 12,288). */
+#define SMTP_LINE_MAX          512
 #define SMTP_ENVELOPE_LINE_MAX 4096
-#define SMTP_AUTH_LINE_MAX  12288
-#define SMTP_COMMAND_MAX    (SMTP_AUTH_LINE_MAX + 64) /* what a reader must take before it may judge */
+#define SMTP_AUTH_LINE_MAX     12288
+/* What a reader must take before it may judge. */
+#define SMTP_COMMAND_MAX       (SMTP_AUTH_LINE_MAX + 64)
 /* RFC 3461 4.4: ENVID; 4.2: ORCPT with its type. As sent, in xtext. */
 #define SMTP_ENVID_MAX 100
 #define SMTP_ORCPT_MAX 500
@@ -60,7 +61,7 @@ const struct smtp_fault *smtp_command_parse(struct span line, struct smtp_comman
 /* "MAIL"; "" for SMTP_UNKNOWN and SMTP_ALIEN. */
 const char *smtp_verb_name(enum smtp_verb verb);
 
-/* MAIL FROM:<...> parameters. offers: SMTP_EXT_* bits; parameters of others are refused with 555. */
+/* MAIL FROM:<...> and its parameters. offers: SMTP_EXT_*; those of other extensions get 555. */
 struct smtp_mail {
 	struct address sender;
 	uint64_t size;       /* 0: not said */
@@ -99,8 +100,9 @@ const struct smtp_fault *smtp_auth_parse(struct span args, struct str *initial,
 /* A line that answers a 334: 0 decoded into out, 1 "*" (the client gives up), -1 no base64. */
 int smtp_auth_line(struct span line, struct str *out);
 
-/* The name in HELO, EHLO and LHLO. Strict ones are host names and literals; what isn't is told apart
- * because much of the world sends underscores and dots: 1 well formed, 0 odd but printable, -1 refuse. */
+/* The name in HELO, EHLO and LHLO. Strict ones are host names and literals; what isn't is told
+ * apart because much of the world sends underscores and dots: 1 well formed, 0 odd but printable,
+ * -1 refuse. */
 int smtp_helo_check(struct span name);
 
 #endif

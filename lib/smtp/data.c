@@ -27,7 +27,8 @@ static void take(struct span *chunk, size_t n)
 	chunk->n -= n;
 }
 
-static enum smtp_data_step emit(struct smtp_data *d, enum state next, struct span run, struct span *run_r)
+static enum smtp_data_step emit(
+	struct smtp_data *d, enum state next, struct span run, struct span *run_r)
 {
 	d->state = next;
 	d->size += run.n;
@@ -74,7 +75,7 @@ static enum smtp_data_step lines(struct smtp_data *d, struct span *chunk, struct
 			next = held ? AFTER_CR : IN_LINE;
 			break;
 		}
-		if (lf == p || lf[-1] != '\r') { /* bare: the run ends before it, the next one is CRLF */
+		if (lf == p || lf[-1] != '\r') { /* bare: the run ends here, the next is CRLF */
 			note(d, p, (size_t)(lf - p));
 			stop = lf;
 			break;
@@ -114,7 +115,8 @@ static enum smtp_data_step after_cr(struct smtp_data *d, struct span *chunk, str
 	return emit(d, d->raw ? IN_LINE : AT_LINE, SPAN_LIT("\r\n"), run_r);
 }
 
-/* States in which no octet is returned: a dot at the start of a line is held back until the next one. */
+/* States in which no octet is returned: a dot at the start of a line is held back until the next
+ * one. */
 static enum smtp_data_step after_dot(struct smtp_data *d, struct span *chunk, struct span *run_r)
 {
 	if (chunk->p[0] == '\r') {

@@ -1,15 +1,15 @@
 /*
- * Message text on the wire (RFC 5321 4.1.1.4 and 4.5.2): reading with its dots taken off, writing with
- * them put on. Both take chunks as they come, wherever they are cut, and return runs of bytes that
- * point into the chunk or to literals, so that nothing is copied; every cut gives the same bytes.
+ * Message text on the wire (RFC 5321 4.1.1.4 and 4.5.2): reading with its dots taken off, writing
+ * with them put on. Both take chunks as they come, wherever they are cut, and return runs of bytes
+ * that point into the chunk or to literals: nothing is copied, and every cut gives the same bytes.
  *
  *	while ((step = smtp_data_next(&d, &chunk, &run)) == SMTP_DATA_RUN)
  *		... take run ...
  *
- * Only CRLF.CRLF ends a message. A bare LF counts as a line end in what is returned (CRLF then), but
- * neither before nor after the dot does it help to end the message: that a dot alone on its line may end it
- * for one server and not for the next is what smuggling lives on. The reader says in `seen` what it met; whether that is refused,
- * the caller decides at the end. State, not recursion; constant memory.
+ * Only CRLF.CRLF ends a message. A bare LF counts as a line end in what is returned (CRLF then),
+ * but neither before nor after the dot does it help to end the message: smuggling lives on an end that
+ * one server sees and the next does not. The reader says in `seen` what it met; whether that is
+ * refused, the caller decides at the end. Constant memory.
  */
 #ifndef SMTP_DATA_H
 #define SMTP_DATA_H
@@ -46,8 +46,8 @@ enum smtp_data_step smtp_data_next(struct smtp_data *d, struct span *chunk, stru
 /* After the last BDAT chunk: true when a held-back octet is still to be taken. */
 bool smtp_data_finish_raw(struct smtp_data *d, struct span *run_r);
 
-/* The writer. Line ends leave as CRLF whatever they are in the message; a bare CR leaves as a space,
- * so that nobody can be smuggled past by us. */
+/* The writer. Line ends leave as CRLF whatever they are in the message, a bare CR as a space:
+ * nothing is smuggled through us. */
 struct smtp_stuff {
 	unsigned char state;
 };

@@ -85,8 +85,8 @@ static bool set_auth(struct target *t, struct span value)
 	const char *err;
 	t->mail->auth = value.n <= SMTP_ORCPT_MAX ? xtext_value(t->pool, value) : NULL;
 	return t->mail->auth &&
-		(span_is(value, "<>") ||
-			address_parse(span_of(t->mail->auth), ADDRESS_UTF8_OK, t->pool, &who, &err) == 0);
+	       (span_is(value, "<>") || address_parse(span_of(t->mail->auth), ADDRESS_UTF8_OK,
+						t->pool, &who, &err) == 0);
 }
 
 static bool set_notify(struct target *t, struct span value)
@@ -121,7 +121,8 @@ static const struct smtp_fault *set_param(
 		return &not_known;
 	if (row->takes_value != (eq < word.n))
 		return &bad_value;
-	struct span value = eq < word.n ? span_make(word.p + eq + 1, word.n - eq - 1) : SPAN_LIT("");
+	struct span value =
+		eq < word.n ? span_make(word.p + eq + 1, word.n - eq - 1) : SPAN_LIT("");
 	if (row->takes_value && !value.n)
 		return &bad_value;
 	unsigned bit = 1u << (row - param_rows);

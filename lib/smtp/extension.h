@@ -1,4 +1,5 @@
-/* The service extensions of SMTP that Thurn knows, as bits: what a server offers and a client found. */
+/* The service extensions of SMTP that Thurn knows, as bits: what a server offers and a client
+ * found. */
 #ifndef SMTP_EXTENSION_H
 #define SMTP_EXTENSION_H
 

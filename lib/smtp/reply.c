@@ -83,7 +83,8 @@ int smtp_reply_add(struct smtp_reply *r, struct span line)
 	keep_status(r, text);
 	if (r->lines++ && r->text.len < SMTP_REPLY_KEEP_MAX)
 		str_putc(&r->text, '\n');
-	str_add(&r->text, text.p, num_min(text.n, SMTP_REPLY_KEEP_MAX - num_min(r->text.len, SMTP_REPLY_KEEP_MAX)));
+	str_add(&r->text, text.p,
+		num_min(text.n, SMTP_REPLY_KEEP_MAX - num_min(r->text.len, SMTP_REPLY_KEEP_MAX)));
 	return line.n == 3 || line.p[3] == ' ';
 }
 

@@ -19,7 +19,7 @@
  * A '\n' in text starts another line; other control octets become '?', long lines are cut. */
 void smtp_reply_put(struct str *out, unsigned code, const char *status, struct span text);
 
-/* A reply that is being read. Zero-initialise .text with STR_IN(pool) or STR_INIT, then feed lines. */
+/* A reply that is being read. Set .text to STR_IN(pool) or STR_INIT, then feed lines. */
 struct smtp_reply {
 	unsigned code;    /* 100-599 */
 	unsigned lines;

@@ -17,7 +17,8 @@ static int set_bind_address(struct smtp_agent *agent, struct pool *pool, const c
 }
 
 int smtp_agent_new(struct pool *pool, const struct smtp_conf *conf, const char *hostname,
-	const char *dns_servers, const char *tls_ca, struct smtp_agent **agent_r, const char **err_r)
+	const char *dns_servers, const char *tls_ca, struct smtp_agent **agent_r,
+	const char **err_r)
 {
 	struct smtp_agent *agent = mem_new(struct smtp_agent);
 	const char *ca = *tls_ca ? tls_ca : NULL;

@@ -64,9 +64,11 @@ static bool is_sendable(const char *address)
 /* What can't be said in a command is refused before anything is said. */
 static void refuse_unsendable(struct delivery *d)
 {
-	struct outcome bad = outcome_make(FATE_FAILED, "5.1.3", "The address holds control characters.");
+	struct outcome bad =
+		outcome_make(FATE_FAILED, "5.1.3", "The address holds control characters.");
 	if (!is_sendable(d->job->envelope->sender))
-		delivery_set_rest(d, outcome_make(FATE_FAILED, "5.1.7", "The sender's address holds control characters."));
+		delivery_set_rest(d, outcome_make(FATE_FAILED, "5.1.7",
+					     "The sender's address holds control characters."));
 	for (size_t i = 0; i < d->job->n; i++)
 		if (!*d->job->recipients[i].address || !is_sendable(d->job->recipients[i].address))
 			delivery_set(d, i, bad);
@@ -139,15 +141,18 @@ static void log_outcomes(const struct delivery *d)
 {
 	for (size_t i = 0; i < d->job->n; i++) {
 		const struct agent_recipient *r = &d->job->recipients[i];
-		log_debug("%s to=<%s> host=%s status=%s text=%s", fate_name(r->outcome.fate), r->address,
-			r->outcome.remote_mta && *r->outcome.remote_mta ? r->outcome.remote_mta : "-",
+		log_debug("%s to=<%s> host=%s status=%s text=%s", fate_name(r->outcome.fate),
+			r->address,
+			r->outcome.remote_mta && *r->outcome.remote_mta ? r->outcome.remote_mta
+									: "-",
 			r->outcome.status, log_q(r->outcome.text));
 	}
 }
 
 static void with_trace(struct delivery *d, void (*run)(struct delivery *d))
 {
-	struct log_context ctx = {.trace = d->job->envelope->trace.s}, *outer = log_context_swap(&ctx);
+	struct log_context ctx = {.trace = d->job->envelope->trace.s},
+			   *outer = log_context_swap(&ctx);
 	run(d);
 	log_outcomes(d);
 	log_context_swap(outer);
@@ -160,7 +165,8 @@ void smtp_deliver(struct smtp_agent *agent, struct agent_job *job)
 	size_t len;
 	d.done = pool_array(d.pool, job->n, sizeof(*d.done));
 	if (!map_message(&d, &map, &len)) {
-		delivery_set_rest(&d, outcome_make(FATE_DEFERRED, "4.3.0", "The message can't be read."));
+		delivery_set_rest(
+			&d, outcome_make(FATE_DEFERRED, "4.3.0", "The message can't be read."));
 		return;
 	}
 	find_needs(&d);

@@ -52,8 +52,9 @@ struct outcome link_lost(struct pool *pool, const struct link *link, const char 
 {
 	bool slow = stream_state(link->stream) == STREAM_TIMEOUT;
 	struct outcome o = outcome_make(FATE_DEFERRED, "4.4.2",
-		pool_printf(pool, "%s %s while %s: %s", slow ? "Timeout with" : "Lost connection with",
-			link->text, doing, stream_error(link->stream)));
+		pool_printf(pool, "%s %s while %s: %s",
+			slow ? "Timeout with" : "Lost connection with", link->text, doing,
+			stream_error(link->stream)));
 	o.remote_mta = pool_strdup(pool, link->host);
 	return o;
 }
@@ -66,7 +67,8 @@ static struct link *connect_to(struct smtp_agent *agent, struct pool *pool,
 		bound ? (const struct sockaddr *)&agent->bind_to : NULL,
 		bound ? agent->bind_len : 0, io_deadline(agent->conf->connect_timeout));
 	if (fd < 0) {
-		*outcome_r = deferred(pool, peer, "4.4.1", pool_printf(pool, "Connect to %s: %s", peer->text,
+		*outcome_r = deferred(pool, peer, "4.4.1",
+			pool_printf(pool, "Connect to %s: %s", peer->text,
 				fd == IO_TIMEOUT ? "timed out" : strerror(errno)));
 		return NULL;
 	}
@@ -190,8 +192,8 @@ static enum open_step converse(struct link *l, struct pool *pool, bool want_tls,
 	return required ? OPEN_FAILED : OPEN_WITHOUT_TLS;
 }
 
-/* Opportunistic TLS that fails is no worse than none: the host is tried again in plain. LMTP is for neighbours: only
- * where TLS is required. */
+/* Opportunistic TLS that fails is no worse than none: the host is tried again in plain. LMTP is for
+ * neighbours: only where TLS is required. */
 struct link *link_open(struct smtp_agent *agent, struct pool *pool, const struct target *target,
 	const struct peer *peer, struct outcome *outcome_r)
 {

@@ -24,7 +24,8 @@ struct smtp_agent {
 	const char *hostname;      /* ours: to know our own name in an MX list */
 	const char *helo;
 	struct dns *dns;
-	struct tls_context *tls_any, *tls_checked; /* any certificate will do; it must fit the host */
+	struct tls_context *tls_any;     /* any certificate will do */
+	struct tls_context *tls_checked; /* it must fit the host */
 	struct sockaddr_storage bind_to;
 	socklen_t bind_len;        /* 0: any address */
 	struct list idle;          /* struct link, longest idle first */
@@ -32,7 +33,8 @@ struct smtp_agent {
 };
 /* tls_ca: authorities, "" for the system's. -1 with *err_r. */
 int smtp_agent_new(struct pool *pool, const struct smtp_conf *conf, const char *hostname,
-	const char *dns_servers, const char *tls_ca, struct smtp_agent **agent_r, const char **err_r);
+	const char *dns_servers, const char *tls_ca, struct smtp_agent **agent_r,
+	const char **err_r);
 void smtp_agent_free(struct smtp_agent **agent);
 
 /* One job: fills each recipient's outcome (deliver.c). */
@@ -47,8 +49,8 @@ struct target {
 	bool lmtp;
 	const char *key;    /* the same for all jobs that may share a connection */
 };
-/* The destination of a job: "example.org", "[mail.example.org]:2525", "lmtp:host:port"; exceptions and the smart host of the
- * configuration applied. -1 with *err_r when it makes no sense. */
+/* The destination of a job: "example.org", "[mail.example.org]:2525", "lmtp:host:port"; exceptions
+ * and the smart host of the configuration applied. -1 with *err_r when it makes no sense. */
 int target_find(const struct smtp_agent *agent, struct pool *pool, const char *destination,
 	struct target *target_r, const char **err_r);
 
@@ -58,7 +60,7 @@ struct peer {
 	struct sockaddr_storage addr;
 	socklen_t len;
 };
-/* The hosts to try, best first, at most hosts_max; none: why is in *outcome_r (failed or deferred). */
+/* The hosts to try, best first, at most hosts_max; none: *outcome_r says why. */
 size_t target_peers(struct smtp_agent *agent, struct pool *pool, const struct target *target,
 	struct peer **peers_r, struct outcome *outcome_r);
 
@@ -87,7 +89,8 @@ void link_quit(struct link **link);
 void link_drop(struct link **link);
 /* One reply into link->reply; false: the connection is lost (or it is no SMTP). timeout in ms. */
 bool link_read_reply(struct link *link, int64_t timeout);
-/* An outcome from the last reply, 4xx deferred, 5xx failed; anything else where none belongs is deferred. */
+/* An outcome from the last reply, 4xx deferred, 5xx failed; anything else where none belongs is
+ * deferred. */
 struct outcome link_outcome(struct pool *pool, const struct link *link);
 /* The connection broke while `doing`. */
 struct outcome link_lost(struct pool *pool, const struct link *link, const char *doing);
@@ -115,10 +118,12 @@ void delivery_set(struct delivery *d, size_t i, struct outcome outcome);
 void delivery_set_rest(struct delivery *d, struct outcome outcome);
 
 enum transaction_end {
-	TRANSACTION_DONE, /* all recipients have outcomes; the connection is good for another message */
+	TRANSACTION_DONE, /* all recipients have outcomes; the connection is good for more */
 	TRANSACTION_MORE, /* some were delivered, the peer takes the rest in another transaction */
-	TRANSACTION_LOST, /* the connection is gone; *outcome_r: why; recipients without outcome can go elsewhere */
+	TRANSACTION_LOST, /* the connection is gone, *outcome_r says why; who has no outcome can go
+			   * to another host */
 };
-enum transaction_end transaction_run(struct delivery *d, struct link *link, struct outcome *outcome_r);
+enum transaction_end transaction_run(
+	struct delivery *d, struct link *link, struct outcome *outcome_r);
 
 #endif

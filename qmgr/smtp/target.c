@@ -12,7 +12,8 @@
 #define LMTP_PORT      24
 #define DNS_TIMEOUT_MS 30000
 
-/* "host", "host:port", "[host]", "[host]:port", each with "lmtp:" in front or not. IPv6 addresses need brackets, as in "[IPv6:::1]". */
+/* "host", "host:port", "[host]", "[host]:port", each with "lmtp:" in front or not. IPv6 addresses
+ * need brackets, as in "[IPv6:::1]". */
 static int parse_host(struct pool *pool, struct span text, uint16_t port, struct target *t,
 	const char **err_r)
 {
@@ -31,7 +32,9 @@ static int parse_host(struct pool *pool, struct span text, uint16_t port, struct
 	rest = span_make(text.p + end, text.n - end);
 	if (span_ihas_prefix(host, SPAN_LIT("IPv6:")))
 		host = span_make(host.p + 5, host.n - 5);
-	if (rest.n && (rest.p[0] != ':' || !num_parse_u32(span_make(rest.p + 1, rest.n - 1), 65535, &number) || !number))
+	if (rest.n && (rest.p[0] != ':' ||
+			      !num_parse_u32(span_make(rest.p + 1, rest.n - 1), 65535, &number) ||
+			      !number))
 		host.n = 0;
 	if (!host.n) {
 		*err_r = pool_printf(pool, "%.*s is no host or host:port.", (int)text.n, text.p);
@@ -118,7 +121,8 @@ static void add_peer(struct search *s, const char *name, const struct sockaddr_s
 	struct peer *p = array_add(&s->peers);
 	p->name = name;
 	p->addr = *addr;
-	p->len = addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	p->len = addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+					     : sizeof(struct sockaddr_in);
 	str_printf(&text, "%s[", name);
 	net_put_host(&text, (const struct sockaddr *)addr);
 	str_printf(&text, "]:%u", s->target->port);
@@ -185,7 +189,8 @@ static bool search_mx(struct search *s, struct outcome *outcome_r)
 	size_t n = 0;
 	enum dns_status status = dns_mx(s->agent->dns, s->pool, domain, s->deadline, &mx, &n);
 	if (status == DNS_TEMPFAIL) {
-		*outcome_r = fail("4.4.3", pool_printf(s->pool, "The MX look-up of %s failed.", domain));
+		*outcome_r =
+			fail("4.4.3", pool_printf(s->pool, "The MX look-up of %s failed.", domain));
 		return true;
 	}
 	if (status == DNS_NONE) {
@@ -193,7 +198,9 @@ static bool search_mx(struct search *s, struct outcome *outcome_r)
 		return false;
 	}
 	if (n == 1 && !*mx[0].host) {
-		*outcome_r = fail("5.1.10", pool_printf(s->pool, "556 The domain %s accepts no mail (null MX).", domain));
+		*outcome_r = fail(
+			"5.1.10", pool_printf(s->pool,
+					  "556 The domain %s accepts no mail (null MX).", domain));
 		return true;
 	}
 	size_t better = before_ourselves(s, mx, n);
@@ -209,12 +216,17 @@ static struct outcome nothing(const struct search *s)
 {
 	const char *host = s->target->host;
 	if (s->tempfail)
-		return fail("4.4.3", pool_printf(s->pool, "The address look-up for %s failed.", host));
+		return fail(
+			"4.4.3", pool_printf(s->pool, "The address look-up for %s failed.", host));
 	if (s->own)
-		return fail("5.4.6", pool_printf(s->pool, "The best mail host for %s is this host: mail would loop.", host));
+		return fail("5.4.6",
+			pool_printf(s->pool,
+				"The best mail host for %s is this host: mail would loop.", host));
 	return s->target->use_mx
-		? fail("5.1.2", pool_printf(s->pool, "The domain %s does not exist or has no mail host.", host))
-		: fail("4.4.3", pool_printf(s->pool, "The host %s is not known.", host));
+		       ? fail("5.1.2",
+				 pool_printf(s->pool,
+					 "The domain %s does not exist or has no mail host.", host))
+		       : fail("4.4.3", pool_printf(s->pool, "The host %s is not known.", host));
 }
 
 size_t target_peers(struct smtp_agent *agent, struct pool *pool, const struct target *target,

@@ -1,12 +1,12 @@
 /*
- * The smtp agent without qmgr: each line of standard input is a job, its recipients' outcomes are lines of
- * standard output, ended by "done" or "done host_down". Fields are separated by tabs:
+ * The smtp agent without qmgr: each line of standard input is a job, its recipients' outcomes are
+ *lines of standard output, ended by "done" or "done host_down". Fields are separated by tabs:
  *
  *	job DESTINATION SENDER FLAGS FILE RECIPIENT...	FLAGS: utf8 8bit envid=X ret=full,... or -
  *	sleep MILLISECONDS
  *
- * A recipient is address, address|NOTIFY or address|NOTIFY|ORCPT. Parameters: name=value of the agent's
- * configuration, and hostname=, dns=, ca=.
+ * A recipient is address, address|NOTIFY or address|NOTIFY|ORCPT. Parameters: name=value of the
+ *agent's configuration, and hostname=, dns=, ca=.
  */
 #include <fcntl.h>
 #include <stdio.h>

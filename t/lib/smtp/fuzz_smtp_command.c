@@ -1,4 +1,5 @@
-/* Command lines: whatever comes is a struct or a refusal, and an accepted address can be sent again. */
+/* Command lines: whatever comes is a struct or a refusal, and an accepted address can be sent
+ * again. */
 #include <stdlib.h>
 
 #include "smtp/build.h"
@@ -22,8 +23,8 @@ static void mail(struct span args, struct pool *pool)
 	if (f)
 		return;
 	struct str out = STR_IN(pool);
-	struct smtp_mail_out again = {.sender = address_text(pool, &m.sender), .smtputf8 = m.smtputf8,
-		.envid = m.envid};
+	struct smtp_mail_out again = {
+		.sender = address_text(pool, &m.sender), .smtputf8 = m.smtputf8, .envid = m.envid};
 	if (smtp_put_mail(&out, &again, ALL) < 0 || memchr(out.s, '\n', out.len - 1))
 		abort();
 }

@@ -6,7 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool read_in_pieces(struct span wire, size_t piece, bool raw, struct str *out, struct smtp_data *d)
+static bool read_in_pieces(
+	struct span wire, size_t piece, bool raw, struct str *out, struct smtp_data *d)
 {
 	struct span run;
 	if (raw)
@@ -14,7 +15,8 @@ static bool read_in_pieces(struct span wire, size_t piece, bool raw, struct str 
 	else
 		smtp_data_init(d);
 	for (size_t at = 0; at < wire.n; at += piece) {
-		struct span chunk = span_make(wire.p + at, wire.n - at < piece ? wire.n - at : piece);
+		struct span chunk =
+			span_make(wire.p + at, wire.n - at < piece ? wire.n - at : piece);
 		enum smtp_data_step step;
 		while ((step = smtp_data_next(d, &chunk, &run)) == SMTP_DATA_RUN)
 			str_add_span(out, run);

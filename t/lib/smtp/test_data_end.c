@@ -73,7 +73,9 @@ static void read_naive(struct span wire, struct result *r)
 		if (has_lf && !crlf)
 			r->seen |= SMTP_SEEN_BARE_LF;
 		for (size_t i = 0; i < line.n; i++)
-			r->seen |= line.p[i] == '\r' ? SMTP_SEEN_BARE_CR : line.p[i] ? 0 : SMTP_SEEN_NUL;
+			r->seen |= line.p[i] == '\r' ? SMTP_SEEN_BARE_CR
+				   : line.p[i]	     ? 0
+						     : SMTP_SEEN_NUL;
 		str_add_span(&r->text, line);
 		if (has_lf)
 			str_puts(&r->text, "\r\n");

@@ -1,4 +1,5 @@
-/* Replies: what is written can be read, what is no reply is told, EHLO's words become capabilities. */
+/* Replies: what is written can be read, what is no reply is told, EHLO's words become capabilities.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -103,8 +104,10 @@ static void capabilities(void **state)
 	struct smtp_reply r = {.text = STR_INIT};
 	struct smtp_capabilities c;
 	(void)state;
-	assert_int_equal(feed(&r, "250-mail.example greets SIZE|250-size 1000|250-8BITMIME|250-AUTH PLAIN LOGIN"
-				  "|250-PIPELINING|250-XSIZE 2|250 starttls"), 1);
+	assert_int_equal(feed(&r, "250-mail.example greets SIZE|250-size "
+				  "1000|250-8BITMIME|250-AUTH PLAIN LOGIN"
+				  "|250-PIPELINING|250-XSIZE 2|250 starttls"),
+		1);
 	smtp_capabilities_parse(&r, &c);
 	assert_int_equal(c.extensions, SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_AUTH |
 			SMTP_EXT_PIPELINING | SMTP_EXT_STARTTLS);
@@ -124,10 +127,15 @@ static void commands_are_built_for_the_server(void **state)
 		const char *want; /* NULL: refused */
 	} table[] = {
 		{{.sender = ""}, 0, "MAIL FROM:<>\r\n"},
-		{{.sender = "a@b", .size = 5, .eight_bit = true, .envid = "x=y", .ret = DSN_RET_FULL},
+		{{.sender = "a@b",
+			 .size = 5,
+			 .eight_bit = true,
+			 .envid = "x=y",
+			 .ret = DSN_RET_FULL},
 			SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_DSN,
 			"MAIL FROM:<a@b> SIZE=5 BODY=8BITMIME RET=FULL ENVID=x+3Dy\r\n"},
-		{{.sender = "a@b", .size = 5, .eight_bit = true, .envid = "x"}, 0, "MAIL FROM:<a@b>\r\n"},
+		{{.sender = "a@b", .size = 5, .eight_bit = true, .envid = "x"}, 0,
+			"MAIL FROM:<a@b>\r\n"},
 		{{.sender = "\xc3\xa4@b", .smtputf8 = true}, SMTP_EXT_UTF8,
 			"MAIL FROM:<\xc3\xa4@b> SMTPUTF8\r\n"},
 		{{.sender = "\xc3\xa4@b", .smtputf8 = true}, 0, NULL},

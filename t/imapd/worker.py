@@ -149,8 +149,9 @@ class Worker:
         self.start()
 
     def start(self):
+        before = self.log().count("ready service")
         self.process = subprocess.Popen([BIN / "imapd", "-C", self.dir / "etc", "-S", "imapd", "--alone"])
-        wait_for(lambda: "ready service" in self.log() or self.process.poll() is not None, 10, "imapd")
+        wait_for(lambda: self.log().count("ready service") > before or self.process.poll() is not None, 10, "imapd")
         assert self.process.poll() is None, self.log()
 
     def stop(self, how=signal.SIGTERM):

@@ -192,7 +192,7 @@ static void crashed(struct child *c)
 	log_end(c, false);
 	if (!c->ready)
 		s->trouble = "It ends before it is ready; the log tells why.";
-	supply_failed(s, stable);
+	supply_failed(s, c->ready != 0, stable);
 	child_free(c);
 	after_end(s);
 }

@@ -106,8 +106,8 @@ struct supplied *supply_new(struct master *m, const char *name);
 /* Starts what is missing, as far as the back-off allows. */
 void supply(struct supplied *s);
 void supply_all(struct master *m);
-/* A worker ended unasked: the next start waits. */
-void supply_failed(struct supplied *s, bool was_stable);
+/* A worker ended unasked: the next start waits; not for long if this one had got ready. */
+void supply_failed(struct supplied *s, bool was_ready, bool was_stable);
 /* A worker of the current generation serves: older ones may go. */
 void supply_retire_old(struct supplied *s);
 /* A worker is full: one more, when all are. */

@@ -8,6 +8,7 @@
 #include "master/master.h"
 
 #define FAILURES_MAX 30 /* doublings */
+#define READY_PAUSE_MOST 1000 /* ms; what was killed has to be back soon, what cannot even start may wait longer */
 
 struct supplied *supply_find(struct master *m, const char *name)
 {
@@ -121,20 +122,24 @@ void supply_all(struct master *m)
 	}
 }
 
-void supply_failed(struct supplied *s, bool was_stable)
+void supply_failed(struct supplied *s, bool was_ready, bool was_stable)
 {
 	const struct master_conf *conf = &s->master->plan->conf;
-	int64_t pause;
+	int64_t now = clock_mono_ms(), most = conf->restart_most, pause;
 
+	s->restarts++;
+	if (now < s->retry_at)
+		return; /* workers that die together are one failure */
+	if (was_ready && most > READY_PAUSE_MOST)
+		most = READY_PAUSE_MOST;
 	if (was_stable)
 		s->failures = 0;
 	pause = conf->restart_first << s->failures;
-	if (pause > conf->restart_most)
-		pause = conf->restart_most;
+	if (pause > most)
+		pause = most;
 	else if (s->failures < FAILURES_MAX)
 		s->failures++;
-	s->retry_at = clock_mono_ms() + pause;
-	s->restarts++;
+	s->retry_at = now + pause;
 }
 
 void supply_retire_old(struct supplied *s)

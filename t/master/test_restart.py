@@ -63,3 +63,16 @@ def test_single_is_never_there_twice(master):
     second = m.client(m.unix("queue")).pid()
     assert second != first and not private.is_alive(first)
     assert len(m.pids()) == 1
+
+
+def test_workers_that_served_are_back_soon_however_often_they_are_killed(master, one):
+    rows, port = one(min_workers=2, max_workers=2)
+    m = master({"one": rows}, {"restart_first": "200ms"})
+    for _ in range(5):
+        wait_for(lambda: len(m.workers("one")) == 2)
+        killed = time.monotonic()
+        pids = [w["pid"] for w in m.workers("one")]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        assert m.client(port).ask("again") == "echo again"
+        assert time.monotonic() - killed < 2 * private.SLOW

@@ -13,8 +13,8 @@ int64_t retry_spread(int64_t v, uint64_t seed);
 
 /*
  * The pace of deliveries to one destination: how many at once, and whether it is given a rest. Grows by one
- * after as many good deliveries in a row as it is wide, halves with each bad one; after PACE_BAD_MAX bad ones in a row at
- * width one, or at once when the agent says that the host is down, the destination is closed for a pause
+ * after as many good deliveries in a row as it is wide, halves with each bad one; after PACE_BAD_MAX bad ones in a row, once its
+ * width is one, or at once when the agent says that the host is down, the destination is closed for a pause
  * that doubles until something succeeds.
  */
 #define PACE_BAD_MAX 3

@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "base/hash.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "queue/agent_messages.h"
 
 /* A spool segment that qmgr let us read; closed with its last user. */

@@ -1,0 +1,130 @@
+/*
+ * A whole account one of whose files is the input (first octet: which): whatever it is, opening, reading, adding and
+ * checking end with a status, and another account of the store is not touched.
+ */
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "os/os.h"
+#include "store/open.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int no_sync(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static const char *const files[] = {"head", "log.1", "tree", "index/1", "log.2"};
+
+static void put_file(const char *dir, const uint8_t *data, size_t size)
+{
+	char path[256];
+	snprintf(path, sizeof(path), "%s/p0/%02x/a1/%s", dir, os_crc32c(0, "a1", 2) & 0xff, files[data[0] % 5]);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || os_write_all(fd, data + 1, size - 1) < 0)
+		abort();
+	close(fd);
+}
+
+static void add(struct store *s, struct account *a, uint32_t mailbox)
+{
+	struct blob blob;
+	uint32_t uid, uidvalidity;
+	const char *readers[] = {"a1"};
+	struct append append = {.summary = SPAN_LIT("s")};
+	if (blob_put(s, SPAN_LIT("body"), readers, 1, &blob) != STORE_OK)
+		abort();
+	append.blob = blob;
+	for (int i = 0; i < 3; i++)
+		mailbox_append(a, mailbox, &append, 1, clock_mono_ms() + 1000, &uid, &uidvalidity);
+}
+
+static void look(struct account *a, uint32_t mailbox, struct pool *pool)
+{
+	struct view *view;
+	struct span bytes;
+	if (view_open(a, mailbox, false, &view) != STORE_OK)
+		return;
+	uint32_t uid = 0, n = view_count(view) < 100 ? view_count(view) : 100;
+	for (uint32_t seq = 1; seq <= n; seq++) {
+		if (view_row(view, seq)->uid <= uid)
+			abort();
+		uid = view_row(view, seq)->uid;
+		struct msg_row row = *view_row(view, seq);
+		if (row.size < 1 << 20)
+			message_read(a, &row, 0, row.size, pool, &bytes);
+		message_summary(a, &row, pool, &bytes);
+	}
+	view_first_unseen(view);
+	view_close(&view);
+}
+
+static void visit(struct store *s, bool create)
+{
+	struct account *a;
+	struct pool *pool = pool_new("fuzz");
+	struct mailbox_info *v;
+	size_t n = 0;
+	if (account_open(s, "a1", create, NULL, &a) == STORE_OK) {
+		if (mailbox_list(a, pool, true, &v, &n) != STORE_OK)
+			n = 0;
+		for (size_t i = 0; i < n && i < 3; i++) {
+			look(a, v[i].id, pool);
+			add(s, a, v[i].id);
+		}
+		account_close(&a);
+	}
+	pool_free(&pool);
+}
+
+static struct store *open_store(const char *dir)
+{
+	struct store *s;
+	const char *err;
+	struct store_conf conf = {.dir = dir, .partition = "p0"};
+	if (store_open_with(&conf, no_sync, &s, &err) < 0)
+		abort();
+	return s;
+}
+
+__attribute__((constructor)) static void be_quiet(void)
+{
+	const char *err;
+	log_open("fuzz", "/dev/null", LOG_LEVEL_PANIC, &err);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char dir[] = "/dev/shm/fuzz-store.XXXXXX";
+	struct check_report report;
+	if (size < 2 || !mkdtemp(dir))
+		return 0;
+	struct store *s = open_store(dir);
+	visit(s, true);
+	account_check(s, "a1", true, NULL, NULL, &report);
+	store_close(&s);
+	put_file(dir, data, size);
+	s = open_store(dir);
+	visit(s, true);
+	account_check(s, "a1", true, NULL, NULL, &report);
+	visit(s, true);
+	store_close(&s);
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return 0;
+}

@@ -1,6 +1,8 @@
 import threading
 import time
 
+import pytest
+
 from thurn import SAN
 
 
@@ -65,7 +67,8 @@ def test_gone_while_idle(worker, account):
     d.ok("NOOP")
 
 
-def test_an_idle_session_is_small(own_worker):
+@pytest.mark.parametrize("last", ["IDLE", "UID SEARCH ALL"])
+def test_a_session_that_waits_is_small(own_worker, last):
     w = own_worker()
     first = w.client("anna")
     first.fill("INBOX", 3)
@@ -77,7 +80,8 @@ def test_an_idle_session_is_small(own_worker):
         c = w.client("anna")
         c.ok("SELECT INBOX")
         c.ok("FETCH 1:* (UID FLAGS ENVELOPE BODY.PEEK[])")
-        idle(c)
+        c.send("i %s\r\n" % last)
+        c.line()
         clients.append(c)
     time.sleep(2.5)  # a parked fiber gives back what it does not use of its stack
     each = (w.memory() - before) / 200

@@ -1,8 +1,10 @@
 """From the login program to the worker, and the end of a session."""
 import re
 import socket
+import threading
 import time
 
+from thurn import SLOW
 from worker import frame, LOGIN
 
 
@@ -64,9 +66,28 @@ def test_idle_connections_are_told_to_go_when_the_server_stops(own_worker):
     idle = w.selected("anna")
     idle.send("i IDLE\r\n")
     assert idle.line().startswith(b"+ ")
+    start = time.monotonic()
     w.stop()
+    assert time.monotonic() - start < 3 * SLOW
     assert waiting.line().startswith(b"* BYE ")
     assert idle.line().startswith(b"* BYE ")
+    w.start()
+
+
+def test_a_command_under_way_is_finished_before_the_server_stops(own_worker):
+    w = own_worker()
+    c = w.selected("anna")
+    c.append("INBOX", b"x" * 20000000)
+    c.ok("NOOP")
+    c.send("f FETCH 1 BODY.PEEK[]\r\n")
+    assert c.sock.recv(1) == b"*"
+    stopping = threading.Thread(target=w.stop)
+    stopping.start()
+    time.sleep(0.5)
+    lines, reply = c.until("f")
+    assert reply.startswith("OK") and len(lines[0]) > 20000000
+    assert c.line().startswith(b"* BYE ")
+    stopping.join()
     w.start()
 
 

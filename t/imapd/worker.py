@@ -179,6 +179,11 @@ class Worker:
         text = pathlib.Path("/proc/%d/smaps_rollup" % self.process.pid).read_text()
         return sum(int(v) for v in re.findall(r"^Private_\w+:\s+(\d+) kB", text, re.M)) * 1024
 
+    def peak(self):
+        """The most memory that the process ever had, in octets."""
+        text = pathlib.Path("/proc/%d/status" % self.process.pid).read_text()
+        return int(re.search(r"^VmHWM:\s+(\d+) kB", text, re.M)[1]) * 1024
+
     def hand_over(self, account, tag="", proxied=False, input=b"", tls=False):
         """The socket of a client whose session was handed over."""
         payload = (blob(account) + blob(tag) + blob("192.0.2.1") + blob("Stest") +

@@ -1,8 +1,8 @@
 #include "base/list.h"
 #include "local/local.h"
 
-#define BATCH_MAX      64    /* messages in one change */
-#define APPEND_MS      30000 /* waiting for the account's lock; then the delivery is put off */
+#define BATCH_MAX 64	/* messages in one change */
+#define APPEND_MS 30000 /* waiting for the account's lock; then the delivery is put off */
 
 /* A mailbox that somebody appends to; who comes meanwhile waits for the next change. */
 struct target {
@@ -45,7 +45,8 @@ static void leave(struct local *l, struct span key, struct target *t)
 	mem_free(&t);
 }
 
-static enum store_status append(struct account *a, uint32_t mailbox, const struct append *v, size_t n)
+static enum store_status append(
+	struct account *a, uint32_t mailbox, const struct append *v, size_t n)
 {
 	uint32_t uid, uidvalidity;
 	return mailbox_append(a, mailbox, v, n, io_deadline(APPEND_MS), &uid, &uidvalidity);

@@ -5,7 +5,7 @@
 #include "mail/received.h"
 #include "mail/summary.h"
 
-#define PARALLEL_MAX  16           /* recipients of one message at a time */
+#define PARALLEL_MAX   16	     /* recipients of one message at a time */
 #define SUMMARY_INLINE (256u * 1024) /* a larger message is parsed by a helper thread */
 
 /* One message on its way into mailboxes. */
@@ -16,7 +16,7 @@ struct delivery {
 	struct summary parsed;
 	struct blob blob;
 	struct date now;
-	size_t next;               /* the next recipient that has no fiber yet */
+	size_t next; /* the next recipient that has no fiber yet */
 	struct fiber_group fibers;
 };
 
@@ -34,7 +34,8 @@ static const struct verdict verdicts[] = {
 	[STORE_INVALID] = {FATE_FAILED, "5.3.0", "The message can't be stored."},
 	[STORE_DENIED] = {FATE_DEFERRED, "4.2.1", "The mailbox takes no messages."},
 	[STORE_OVER_QUOTA] = {FATE_DEFERRED, "4.2.2", "The account is over its quota."},
-	[STORE_TOO_MANY] = {FATE_DEFERRED, "4.2.2", "The mailbox holds as many messages as it can."},
+	[STORE_TOO_MANY] = {FATE_DEFERRED, "4.2.2",
+		"The mailbox holds as many messages as it can."},
 	[STORE_BUSY] = {FATE_DEFERRED, "4.2.0", "The account is busy."},
 	[STORE_DISK_FULL] = {FATE_DEFERRED, "4.3.1", "The disk of the message store is full."},
 	[STORE_DAMAGED] = {FATE_DEFERRED, "4.3.0", "The account's files are damaged."},
@@ -125,8 +126,8 @@ static const char *wanted_mailbox(struct delivery *d, const struct agent_recipie
 	struct span user, detail;
 	struct address a;
 	if (!l->conf->detail_mailbox || !*delimiter ||
-		address_parse(span_of(r->address), ADDRESS_UTF8_OK | ADDRESS_NO_DOMAIN_OK, d->job->pool, &a,
-			&err) < 0)
+		address_parse(span_of(r->address), ADDRESS_UTF8_OK | ADDRESS_NO_DOMAIN_OK,
+			d->job->pool, &a, &err) < 0)
 		return l->conf->mailbox;
 	address_split_detail(span_of(a.local), *delimiter, &user, &detail);
 	return detail.p && detail.n ? pool_span(d->job->pool, detail) : l->conf->mailbox;
@@ -146,7 +147,8 @@ static enum store_status find_mailbox(struct delivery *d, struct account *a,
 	return status;
 }
 
-static enum store_status append(struct delivery *d, struct account *a, const struct agent_recipient *r)
+static enum store_status append(
+	struct delivery *d, struct account *a, const struct agent_recipient *r)
 {
 	const struct agent_job *job = d->job;
 	struct mailbox_info info;

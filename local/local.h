@@ -12,13 +12,14 @@ struct local {
 	const struct local_conf *conf;
 	struct store *store;
 	struct ipc_client *directory;
-	struct hash *targets;       /* append.c: mailboxes being appended to */
-	struct hash *over;          /* quota.c: accounts over their quota */
-	uint64_t memory;            /* octets of messages in delivery */
+	struct hash *targets; /* append.c: mailboxes being appended to */
+	struct hash *over;    /* quota.c: accounts over their quota */
+	uint64_t memory;      /* octets of messages in delivery */
 	struct fiber_cond memory_freed;
 };
 
-/* --- append.c: what is due for one mailbox at the same time becomes one change, with one sync --- */
+/* --- append.c: what is due for one mailbox at the same time becomes one change, with one sync ---
+ * */
 
 /* Durable on STORE_OK. mailbox is a name that exists, of an account opened by the caller. */
 enum store_status local_append(struct local *l, struct account *a, const char *id, uint32_t mailbox,
@@ -27,7 +28,8 @@ enum store_status local_append(struct local *l, struct account *a, const char *i
 /* --- quota.c: tells the directory who is over quota, so that RCPT can be refused --- */
 
 void quota_start(struct local *l);
-void quota_set(struct local *l, const char *account, const struct account_limits *limits, bool over);
+void quota_set(
+	struct local *l, const char *account, const struct account_limits *limits, bool over);
 /* At a stop: nobody watches these accounts any more. */
 void quota_forget_all(struct local *l);
 

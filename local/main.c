@@ -1,7 +1,8 @@
 /*
  * local: delivers messages into the message store.
  *
- * Trust: reads message content from spool segments, parses it (lib/mail, pure and bounded); jobs come from qmgr.
+ * Trust: reads message content from spool segments, parses it (lib/mail, pure and bounded); jobs
+ * come from qmgr.
  * Owns: nothing of its own; writes accounts' logs and its own pack through lib/store.
  * Talks to: qmgr (jobs, outcomes), directoryd (who is over quota).
  */

@@ -50,7 +50,8 @@ void quota_set(struct local *l, const char *account, const struct account_limits
 
 static bool fits(const struct account_limits *limits, uint64_t bytes, uint64_t messages)
 {
-	return (!limits->bytes || bytes < limits->bytes) && (!limits->messages || messages < limits->messages);
+	return (!limits->bytes || bytes < limits->bytes) &&
+	       (!limits->messages || messages < limits->messages);
 }
 
 /* Mail is refused at RCPT now, so nothing but this look tells that room was made. */

@@ -26,8 +26,8 @@ struct agent_conn {
 	enum agent_kind kind;
 	size_t capacity, busy;
 	bool segments;
-	struct hash *known; /* segments it has */
-	struct hash *jobs;  /* by id */
+	struct hash *known;		  /* segments it has */
+	struct hash *jobs;		  /* by id */
 	uint64_t results, settled, noted; /* taken in; on record; said to the agent */
 };
 
@@ -79,7 +79,9 @@ static int do_copy(void *arg)
 {
 	struct copying *c = arg;
 	char *block = mem_alloc(c->n);
-	c->fd = os_pread_all(c->from, block, c->n, c->at) < 0 ? -1 : os_sealed_memfd("message", block, c->n);
+	c->fd = os_pread_all(c->from, block, c->n, c->at) < 0
+			? -1
+			: os_sealed_memfd("message", block, c->n);
 	mem_free(&block);
 	return 0;
 }
@@ -121,7 +123,8 @@ static struct span envelope_of(const struct job *job, struct str *out)
 	for (size_t i = 0; i < job->n; i++) {
 		const struct queue_recipient *r = &m->rcpts.v[job->v[i].index];
 		v[i] = (struct recipient){.address = r->address,
-			.orcpt = m->env.recipients[r->origin].orcpt, .notify = r->notify};
+			.orcpt = m->env.recipients[r->origin].orcpt,
+			.notify = r->notify};
 	}
 	e.sender = job->sender;
 	e.recipients = v;
@@ -136,9 +139,13 @@ static struct ipc_list recipients_of(const struct job *job, struct pool *pool)
 	struct agent_work_recipient *v = pool_array(pool, job->n, sizeof(*v));
 	for (size_t i = 0; i < job->n; i++) {
 		const struct queue_recipient *r = &m->rcpts.v[job->v[i].index];
-		v[i] = (struct agent_work_recipient){.address = r->address, .account = job->v[i].account,
-			.quota_bytes = job->v[i].quota_bytes, .quota_messages = job->v[i].quota_messages,
-			.fate = r->last.fate, .status = r->last.status, .text = r->last.text,
+		v[i] = (struct agent_work_recipient){.address = r->address,
+			.account = job->v[i].account,
+			.quota_bytes = job->v[i].quota_bytes,
+			.quota_messages = job->v[i].quota_messages,
+			.fate = r->last.fate,
+			.status = r->last.status,
+			.text = r->last.text,
 			.remote_mta = r->last.remote_mta};
 	}
 	return (struct ipc_list){v, job->n};
@@ -161,7 +168,8 @@ static int send_work(struct agent_conn *conn, struct job *job, int fd)
 		.retry_until = message_expires(m->q, m->env.sender, m->env.arrival_us / 1000000),
 		.recipients = recipients_of(job, pool),
 	};
-	int rc = ipc_send(ipc_conn_ipc(conn->conn), &agent_work_msg, 0, &body, &fd, conn->segments ? 0 : 1);
+	int rc = ipc_send(
+		ipc_conn_ipc(conn->conn), &agent_work_msg, 0, &body, &fd, conn->segments ? 0 : 1);
 	pool_free(&pool);
 	return rc;
 }
@@ -263,7 +271,8 @@ static void run_hello(struct ipc_server_conn *conn, struct ipc_request *rq, void
 			continue;
 		struct agent_conn *c = conn_of(conn);
 		c->kind = kind;
-		c->capacity = hello->capacity < AGENT_CAPACITY_MAX ? hello->capacity : AGENT_CAPACITY_MAX;
+		c->capacity =
+			hello->capacity < AGENT_CAPACITY_MAX ? hello->capacity : AGENT_CAPACITY_MAX;
 		c->segments = hello->segments && kind != AGENT_SMTP;
 		log_debug("agent is here name=%s capacity=%zu", hello->name, c->capacity);
 		dispatch_kick(c->agents->d);
@@ -275,7 +284,9 @@ static void run_hello(struct ipc_server_conn *conn, struct ipc_request *rq, void
 
 static struct outcome outcome_of(const struct agent_work_outcome *w)
 {
-	struct outcome o = {.fate = (enum fate)w->fate, .status = w->status, .text = w->text,
+	struct outcome o = {.fate = (enum fate)w->fate,
+		.status = w->status,
+		.text = w->text,
 		.remote_mta = w->remote_mta};
 	if (w->fate <= FATE_FAILED && outcome_is_valid(&o))
 		return o;
@@ -297,7 +308,9 @@ static void run_result(struct ipc_server_conn *conn, struct ipc_request *rq, voi
 	c->agents->busy--;
 	struct outcome *v = pool_array(rq->pool, job->n, sizeof(*v));
 	static const struct agent_work_outcome none = {.fate = FATE_DEFERRED,
-		.status = "4.3.0", .text = "The delivery agent gave no answer.", .remote_mta = ""};
+		.status = "4.3.0",
+		.text = "The delivery agent gave no answer.",
+		.remote_mta = ""};
 	for (size_t i = 0; i < job->n; i++)
 		v[i] = outcome_of(i < result->outcomes.n ? &from[i] : &none);
 	dispatch_result(c->agents->d, job, v, result->host_down);
@@ -306,7 +319,8 @@ static void run_result(struct ipc_server_conn *conn, struct ipc_request *rq, voi
 /* --- mail made of mail --- */
 
 /* As an attribute of the child, so that the scanner knows what it is (rule 5). */
-static void name_parent(struct envelope *env, struct pool *pool, const char *parent, const char *step)
+static void name_parent(
+	struct envelope *env, struct pool *pool, const char *parent, const char *step)
 {
 	struct attribute *v = pool_array(pool, env->nattribute + 2, sizeof(*v));
 	for (size_t i = 0; i < env->nattribute; i++)
@@ -316,8 +330,8 @@ static void name_parent(struct envelope *env, struct pool *pool, const char *par
 	env->attributes = v;
 }
 
-static int append_child(struct qmgr *q, const struct envelope *env, struct span message,
-	const char **err_r)
+static int append_child(
+	struct qmgr *q, const struct envelope *env, struct span message, const char **err_r)
 {
 	struct submission *s = submission_new(q->own);
 	submission_write(s, message.p, message.n);
@@ -351,7 +365,8 @@ static void run_submit(struct ipc_server_conn *conn, struct ipc_request *rq, voi
 	struct job *job = c ? hash_find(c->jobs, hash_key_u64(&body->job)) : NULL;
 	struct envelope env;
 	if (!job || !*body->step || envelope_parse(body->envelope, rq->pool, &env) < 0) {
-		ipc_refuse(conn, rq, "The new message belongs to no job, or its envelope is damaged.");
+		ipc_refuse(
+			conn, rq, "The new message belongs to no job, or its envelope is damaged.");
 		return;
 	}
 	struct message *m = job->m;

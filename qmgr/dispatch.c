@@ -5,18 +5,18 @@
 #include "qmgr/ledger.h"
 #include "qmgr/report.h"
 
-#define INITIAL_WIDTH   5    /* deliveries at once to a host we know nothing about */
-#define IDLE_KEPT_MS    300000 /* what was learnt about a host is kept so long */
-#define SWEEP_MS        60000
-#define PARK_S          30   /* what found no room in memory comes back then */
-#define CRASHES_MAX     3    /* agents that may die over a message before it is put off */
+#define INITIAL_WIDTH 5	     /* deliveries at once to a host we know nothing about */
+#define IDLE_KEPT_MS  300000 /* what was learnt about a host is kept so long */
+#define SWEEP_MS      60000
+#define PARK_S	      30 /* what found no room in memory comes back then */
+#define CRASHES_MAX   3	 /* agents that may die over a message before it is put off */
 
 const char *const agent_names[AGENT_KINDS] = {
 	[AGENT_LOCAL] = "local", [AGENT_SMTP] = "smtp", [AGENT_BOUNCE] = "bounce"};
 
 struct kind {
 	struct hash *destinations;
-	struct list ready;  /* those that have jobs, in turn */
+	struct list ready; /* those that have jobs, in turn */
 	size_t busy, most;
 };
 
@@ -47,7 +47,8 @@ static int64_t now_s(void)
 
 /* --- destinations --- */
 
-static struct destination *find_destination(struct dispatch *d, enum agent_kind kind, const char *name)
+static struct destination *find_destination(
+	struct dispatch *d, enum agent_kind kind, const char *name)
 {
 	struct kind *k = &d->kinds[kind];
 	struct destination *dest = hash_find(k->destinations, span_of(name));
@@ -68,7 +69,8 @@ static struct destination *find_destination(struct dispatch *d, enum agent_kind 
 
 static void free_why(struct destination *dest)
 {
-	char *text = (char *)(uintptr_t)dest->why.text, *status = (char *)(uintptr_t)dest->why.status;
+	char *text = (char *)(uintptr_t)dest->why.text,
+	     *status = (char *)(uintptr_t)dest->why.status;
 	mem_free(&text);
 	mem_free(&status);
 	dest->why = (struct outcome){0};
@@ -146,7 +148,8 @@ static void put_into_queue(struct job *job, bool first)
 	mark_ready(dest);
 }
 
-void dispatch_add(struct dispatch *d, enum agent_kind kind, const char *destination, struct job *job)
+void dispatch_add(
+	struct dispatch *d, enum agent_kind kind, const char *destination, struct job *job)
 {
 	list_init(&job->link);
 	list_init(&job->in_message);
@@ -213,7 +216,8 @@ static void put_off_all(struct destination *dest)
 /* The message can't be read: not its destination's fault. */
 static void could_not_send(struct dispatch *d, struct job *job)
 {
-	struct outcome o = outcome_make(FATE_DEFERRED, "4.3.0", "The message can't be read from the queue.");
+	struct outcome o =
+		outcome_make(FATE_DEFERRED, "4.3.0", "The message can't be read from the queue.");
 	struct outcome *v = pool_array(job->m->pool, job->n, sizeof(*v));
 	for (size_t i = 0; i < job->n; i++)
 		v[i] = o;
@@ -274,13 +278,15 @@ static void dispatcher(void *arg)
 
 /* --- results --- */
 
-static void learn(struct destination *dest, const struct job *job, const struct outcome *o, bool host_down)
+static void learn(
+	struct destination *dest, const struct job *job, const struct outcome *o, bool host_down)
 {
 	const struct qmgr_conf *conf = dest->dispatch->q->conf;
 	bool bad = host_down;
 	const struct outcome *why = NULL;
 	for (size_t i = 0; i < job->n; i++)
-		if (o[i].fate == FATE_DEFERRED && (host_down || strncmp(o[i].status, "4.4.", 4) == 0)) {
+		if (o[i].fate == FATE_DEFERRED &&
+			(host_down || strncmp(o[i].status, "4.4.", 4) == 0)) {
 			bad = true;
 			why = &o[i];
 		}
@@ -310,8 +316,8 @@ static void job_ended(struct dispatch *d, struct job *job)
 	dispatch_kick(d);
 }
 
-/* What another host has taken must be on record before qmgr can die, when the message goes on; `local` knows by
- * itself what it has. */
+/* What another host has taken must be on record before qmgr can die, when the message goes on;
+ * `local` knows by itself what it has. */
 static bool must_be_noted(const struct job *job, const struct outcome *o)
 {
 	if (job->destination->kind != AGENT_SMTP || job->m->jobs <= 1)
@@ -345,7 +351,8 @@ void dispatch_again(struct dispatch *d, struct job *job)
 {
 	struct message *m = job->m;
 	if (++m->crashes > CRASHES_MAX && !m->held && !m->removed) {
-		struct outcome o = outcome_make(FATE_DEFERRED, "4.3.0", "Delivery agents ended over this message.");
+		struct outcome o = outcome_make(
+			FATE_DEFERRED, "4.3.0", "Delivery agents ended over this message.");
 		struct outcome *v = pool_array(m->pool, job->n, sizeof(*v));
 		for (size_t i = 0; i < job->n; i++)
 			v[i] = o;

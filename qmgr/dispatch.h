@@ -1,6 +1,6 @@
 /*
- * Destinations and their jobs: which job an agent gets next. Destinations take turns; each has its pace
- * (queue/retry.h), and all jobs of a closed one are deferred at once.
+ * Destinations and their jobs: which job an agent gets next. Destinations take turns; each has its
+ * pace (queue/retry.h), and all jobs of a closed one are deferred at once.
  */
 #ifndef QMGR_DISPATCH_H
 #define QMGR_DISPATCH_H
@@ -19,15 +19,15 @@ struct job_recipient {
 
 /* Lives in the message's pool. */
 struct job {
-	struct list link;          /* in its destination, or with the agent that has it */
-	struct list in_message;    /* among the message's that wait */
+	struct list link;	/* in its destination, or with the agent that has it */
+	struct list in_message; /* among the message's that wait */
 	struct message *m;
 	struct destination *destination;
-	struct agent_conn *conn;   /* NULL: waits */
+	struct agent_conn *conn; /* NULL: waits */
 	uint64_t id;
-	const char *host;          /* what the agent is told as destination */
-	const char *sender;        /* of the envelope that it gets */
-	const char *reason;        /* AGENT_REASON_*, "" for a delivery */
+	const char *host;   /* what the agent is told as destination */
+	const char *sender; /* of the envelope that it gets */
+	const char *reason; /* AGENT_REASON_*, "" for a delivery */
 	struct job_recipient *v;
 	size_t n;
 };
@@ -36,7 +36,7 @@ enum agent_kind { AGENT_LOCAL, AGENT_SMTP, AGENT_BOUNCE, AGENT_KINDS };
 extern const char *const agent_names[AGENT_KINDS];
 
 struct destination {
-	struct list ready;         /* among those that have jobs */
+	struct list ready; /* among those that have jobs */
 	struct list jobs;
 	size_t waiting;
 	struct dispatch *dispatch;
@@ -44,7 +44,7 @@ struct destination {
 	const char *name;
 	unsigned busy;
 	struct pace pace;
-	struct outcome why;        /* what closed it; heap */
+	struct outcome why; /* what closed it; heap */
 	int64_t idle_since;
 };
 
@@ -52,7 +52,8 @@ struct dispatch *dispatch_new(struct qmgr *q);
 void dispatch_start(struct dispatch *d);
 
 /* Queues a job of m for agents of that kind; m->jobs counts it. */
-void dispatch_add(struct dispatch *d, enum agent_kind kind, const char *destination, struct job *job);
+void dispatch_add(
+	struct dispatch *d, enum agent_kind kind, const char *destination, struct job *job);
 /* Takes back what no agent has yet; its recipients wait again. */
 void dispatch_cancel(struct dispatch *d, struct message *m);
 /* The agent answered: o[i] for each recipient; host_down as in agent.h. Frees nothing. */
@@ -63,7 +64,8 @@ void dispatch_again(struct dispatch *d, struct job *job);
 void dispatch_kick(struct dispatch *d);
 /* Closed destinations are tried again (flush). */
 void dispatch_open_all(struct dispatch *d);
-/* Memory is full: when one destination has most of it, its later messages are parked for a while. */
+/* Memory is full: when one destination has most of it, its later messages are parked for a while.
+ * */
 void dispatch_park_overflow(struct dispatch *d);
 struct agents *dispatch_agents(struct dispatch *d);
 

@@ -8,14 +8,14 @@
 #include "qmgr/agents.h"
 #include "qmgr/spool.h"
 
-#define CACHE_SIZE   (16u * 1024 * 1024)
-#define PAGE_ROWS    2000
-#define LOAD_ROWS    200
-#define CHILD_DAYS   30
+#define CACHE_SIZE (16u * 1024 * 1024)
+#define PAGE_ROWS  2000
+#define LOAD_ROWS  200
+#define CHILD_DAYS 30
 
 static const char *const tables[] = {
-	[TABLE_ROWS] = "rows",         /* place -> row */
-	[TABLE_DUE] = "due",           /* due time, place -> "" */
+	[TABLE_ROWS] = "rows",	       /* place -> row */
+	[TABLE_DUE] = "due",	       /* due time, place -> "" */
 	[TABLE_TRACES] = "traces",     /* trace id, place -> "" */
 	[TABLE_SEGMENTS] = "segments", /* segment -> u64 position, u8 own */
 	[TABLE_CHILDREN] = "children", /* parent's trace, step -> u64 wall seconds */
@@ -38,16 +38,16 @@ struct ledger {
 	struct qmgr *q;
 	const char *dir;
 	struct kv *kv;
-	struct kv_batch *batch;     /* gathers the next commit */
-	entries waiting;            /* for it */
-	entries unflushed;          /* FINISHED, committed, to be stamped after a flush */
-	bool durable;               /* somebody waits for the next commit to be flushed */
+	struct kv_batch *batch;	      /* gathers the next commit */
+	entries waiting;	      /* for it */
+	entries unflushed;	      /* FINISHED, committed, to be stamped after a flush */
+	bool durable;		      /* somebody waits for the next commit to be flushed */
 	uint64_t gathered, committed; /* numbers of commits */
 	struct fiber_cond work, done;
 	uint64_t rows;
 	/* loading */
-	int64_t cursor_s;           /* rows due before were looked at */
-	int64_t next_due_s;         /* the earliest not looked at; INT64_MAX none known */
+	int64_t cursor_s;   /* rows due before were looked at */
+	int64_t next_due_s; /* the earliest not looked at; INT64_MAX none known */
 	struct fiber_cond load;
 	bool kicked;
 };
@@ -126,15 +126,16 @@ void ledger_put_row(struct ledger *l, uint64_t segment, uint64_t at, int64_t was
 		ledger_kick(l, row->next_s);
 	}
 	if (was_due_s == NO_ROW) {
-		kv_batch_put(b, TABLE_TRACES, trace_key(&key, row->trace, segment, at), SPAN_LIT(""));
+		kv_batch_put(
+			b, TABLE_TRACES, trace_key(&key, row->trace, segment, at), SPAN_LIT(""));
 		l->rows++;
 	}
 	str_fini(&key);
 	str_fini(&value);
 }
 
-static void delete_row(struct ledger *l, uint64_t segment, uint64_t at, int64_t due_s,
-	const char *trace)
+static void delete_row(
+	struct ledger *l, uint64_t segment, uint64_t at, int64_t due_s, const char *trace)
 {
 	struct kv_batch *b = batch_of(l);
 	struct str key = STR_INIT;
@@ -149,8 +150,10 @@ static void delete_row(struct ledger *l, uint64_t segment, uint64_t at, int64_t 
 static void delete_children(struct ledger *l, const char *parent)
 {
 	struct pool *pool = pool_new("children");
-	struct kv_range range = {.table = TABLE_CHILDREN, .prefix = span_make(parent, TRACE_ID_LEN),
-		.limit = PAGE_ROWS, .keys_only = true};
+	struct kv_range range = {.table = TABLE_CHILDREN,
+		.prefix = span_make(parent, TRACE_ID_LEN),
+		.limit = PAGE_ROWS,
+		.keys_only = true};
 	struct kv_row *v;
 	size_t n;
 	if (kv_scan(l->kv, &range, pool, &v, &n) < 0)
@@ -173,8 +176,8 @@ void ledger_save(struct ledger *l, struct message *m)
 	*array_add(&l->waiting) = (struct entry){.kind = ENTRY_SAVED, .message = m};
 }
 
-static void finish_row(struct ledger *l, struct segment *s, uint64_t at, int64_t due_s,
-	const char *trace)
+static void finish_row(
+	struct ledger *l, struct segment *s, uint64_t at, int64_t due_s, const char *trace)
 {
 	delete_row(l, s->id, at, due_s, trace);
 	*array_add(&l->waiting) = (struct entry){.kind = ENTRY_FINISHED, .segment = s, .at = at};
@@ -285,8 +288,8 @@ bool ledger_has_row(struct ledger *l, uint64_t segment, uint64_t at)
 	return rc == 1;
 }
 
-int ledger_row(struct ledger *l, uint64_t segment, uint64_t at, struct pool *pool,
-	struct queue_row *row_r)
+int ledger_row(
+	struct ledger *l, uint64_t segment, uint64_t at, struct pool *pool, struct queue_row *row_r)
 {
 	struct str key = STR_INIT;
 	struct span value;
@@ -296,13 +299,14 @@ int ledger_row(struct ledger *l, uint64_t segment, uint64_t at, struct pool *poo
 		die(l);
 	if (rc == 1 && queue_row_parse(value, pool, row_r) < 0) {
 		kv_condemn(l->dir);
-		log_fatal("A row of the queue database is damaged; it is made anew from the segments.");
+		log_fatal("A row of the queue database is damaged; it is made anew from the "
+			  "segments.");
 	}
 	return rc;
 }
 
-size_t ledger_places(struct ledger *l, const char *from, bool after, size_t limit, struct pool *pool,
-	struct ledger_place **v_r)
+size_t ledger_places(struct ledger *l, const char *from, bool after, size_t limit,
+	struct pool *pool, struct ledger_place **v_r)
 {
 	/* `after` a trace id means after all its places: 0xff sorts behind any place. */
 	char *start = pool_printf(pool, "%s%s", from, after ? "\xff" : "");
@@ -318,8 +322,8 @@ size_t ledger_places(struct ledger *l, const char *from, bool after, size_t limi
 		if (rows[i].key.n != TRACE_ID_LEN + QUEUE_PLACE_LEN)
 			continue;
 		memcpy(p->trace, rows[i].key.p, TRACE_ID_LEN);
-		queue_place_parse(span_make(rows[i].key.p + TRACE_ID_LEN, QUEUE_PLACE_LEN), &p->segment,
-			&p->at);
+		queue_place_parse(span_make(rows[i].key.p + TRACE_ID_LEN, QUEUE_PLACE_LEN),
+			&p->segment, &p->at);
 		found++;
 	}
 	return found;
@@ -353,8 +357,11 @@ void ledger_count_rows(struct ledger *l)
 	struct kv_row *v;
 	size_t n;
 	do {
-		struct kv_range range = {.table = TABLE_ROWS, .from = str_span(&from), .after = true,
-			.limit = PAGE_ROWS, .keys_only = true};
+		struct kv_range range = {.table = TABLE_ROWS,
+			.from = str_span(&from),
+			.after = true,
+			.limit = PAGE_ROWS,
+			.keys_only = true};
 		if (kv_scan(l->kv, &range, pool, &v, &n) < 0)
 			die(l);
 		count_page(l, v, n, pool);
@@ -429,7 +436,8 @@ static void committer(void *arg)
 	}
 }
 
-/* Once a second: flush what was committed, stamp what that finished, sync the stamps, note positions. */
+/* Once a second: flush what was committed, stamp what that finished, sync the stamps, note
+ * positions. */
 static void housekeeper(void *arg)
 {
 	struct ledger *l = arg;
@@ -491,7 +499,8 @@ static void load_row(struct ledger *l, uint64_t segment, uint64_t at)
 	struct pool *pool = message_pool(q);
 	struct str envelope = STR_IN(pool);
 	struct segment *s = spool_find(q->spool, segment);
-	if (ledger_row(l, segment, at, pool, &row) != 1 || !row.next_s || row.next_s > clock_wall_s()) {
+	if (ledger_row(l, segment, at, pool, &row) != 1 || !row.next_s ||
+		row.next_s > clock_wall_s()) {
 		message_pool_free(q, &pool);
 		return;
 	}
@@ -521,8 +530,10 @@ static void load_due(struct ledger *l)
 	l->next_due_s = INT64_MAX;
 	l->cursor_s = now;
 	do {
-		struct kv_range range = {
-			.table = TABLE_DUE, .from = str_span(&from), .limit = LOAD_ROWS, .keys_only = true};
+		struct kv_range range = {.table = TABLE_DUE,
+			.from = str_span(&from),
+			.limit = LOAD_ROWS,
+			.keys_only = true};
 		size_t room = qmgr_room_for_rows(l->q);
 		if (kv_scan(l->kv, &range, pool, &v, &n) < 0)
 			die(l);
@@ -578,7 +589,8 @@ int ledger_open(struct qmgr *q, const char **err_r)
 	int rc = kv_open(&conf, &l->kv, err_r);
 	if (rc == KV_DAMAGED) {
 		log_error("The queue database is damaged and set aside; it is made anew from the "
-			  "segments reason=%s", log_q(*err_r));
+			  "segments reason=%s",
+			log_q(*err_r));
 		if (kv_set_aside(l->dir, err_r) == 0)
 			rc = kv_open(&conf, &l->kv, err_r);
 	}

@@ -15,7 +15,8 @@ void ledger_close(struct ledger *l);
 
 /* The message's row as it is now; it counts as settled from here on. message_saved follows. */
 void ledger_save(struct ledger *l, struct message *m);
-/* Deletes the row; then, when that is flushed, stamps the record. The message may be freed at once. */
+/* Deletes the row; then, when that is flushed, stamps the record. The message may be freed at once.
+ * */
 void ledger_finish(struct ledger *l, struct message *m);
 /* A row whose message is not in memory, for operators. */
 void ledger_put_row(struct ledger *l, uint64_t segment, uint64_t at, int64_t was_due_s,
@@ -42,7 +43,8 @@ int ledger_row(struct ledger *l, uint64_t segment, uint64_t at, struct pool *poo
 bool ledger_has_child(struct ledger *l, const char *parent, const char *step);
 void ledger_add_child(struct ledger *l, const char *parent, const char *step);
 
-/* Rows that come due are loaded while there is room; kick it when a row became due earlier than known. */
+/* Rows that come due are loaded while there is room; kick it when a row became due earlier than
+ * known. */
 void ledger_kick(struct ledger *l, int64_t due_s);
 
 /* For lists: places by trace id, after `after`. */
@@ -50,8 +52,8 @@ struct ledger_place {
 	char trace[TRACE_ID_LEN + 1];
 	uint64_t segment, at;
 };
-size_t ledger_places(struct ledger *l, const char *from, bool after, size_t limit, struct pool *pool,
-	struct ledger_place **v_r);
+size_t ledger_places(struct ledger *l, const char *from, bool after, size_t limit,
+	struct pool *pool, struct ledger_place **v_r);
 uint64_t ledger_rows(const struct ledger *l);
 
 #endif

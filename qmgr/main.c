@@ -1,10 +1,12 @@
 /*
  * qmgr: owner of the queue; schedules every delivery.
  *
- * Trust: reads internal frames of submitters, agents and operators, and envelopes; of messages only the header's
+ * Trust: reads internal frames of submitters, agents and operators, and envelopes; of messages only
+ * the header's
  *	Received fields are counted. No network, no hostile octets but inside those.
  * Owns: the queue database, its own spool segment; stamps and removes segments.
- * Talks to: smtpd and pickup (unix:queue), agents (unix:queue-agent), operators (unix:queue-admin), directoryd.
+ * Talks to: smtpd and pickup (unix:queue), agents (unix:queue-agent), operators (unix:queue-admin),
+ * directoryd.
  */
 #include "base/log.h"
 #include "qmgr/agents.h"
@@ -17,9 +19,9 @@
 #include "queue/messages.h"
 
 #define OWN_SEGMENT_SIZE (16u * 1024 * 1024)
-#define OWN_MEMORY_MAX   (16u * 1024 * 1024)
-#define STOP_MS          5000 /* for jobs under way at a graceful stop */
-#define STOP_STEP_MS     20
+#define OWN_MEMORY_MAX	 (16u * 1024 * 1024)
+#define STOP_MS		 5000 /* for jobs under way at a graceful stop */
+#define STOP_STEP_MS	 20
 
 /* --- unix:queue --- */
 
@@ -74,7 +76,8 @@ static void serve(struct conn *conn)
 	struct qmgr *q = conn->svc->state;
 	const char *user = service_uid_user(conn->svc, conn->peer_uid);
 	int fd = conn->fd;
-	if (conn->listener >= COUNT_OF(listeners) || !is_user_of(user, listeners[conn->listener].users)) {
+	if (conn->listener >= COUNT_OF(listeners) ||
+		!is_user_of(user, listeners[conn->listener].users)) {
 		log_warning("qmgr: a connection of uid %d is refused", (int)conn->peer_uid);
 		return;
 	}
@@ -98,8 +101,10 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	if (reserve_start(q, err_r) < 0 || ledger_open(q, err_r) < 0 || spool_open(q, err_r) < 0)
 		return -1;
 	ledger_count_rows(q->ledger);
-	const struct submitter_conf own = {.source = spool_own_segment, .arg = q,
-		.segment_size = OWN_SEGMENT_SIZE, .memory_max = OWN_MEMORY_MAX};
+	const struct submitter_conf own = {.source = spool_own_segment,
+		.arg = q,
+		.segment_size = OWN_SEGMENT_SIZE,
+		.memory_max = OWN_MEMORY_MAX};
 	q->own = submitter_new(&own);
 	process_start(q->process);
 	dispatch_start(q->dispatch);
@@ -112,7 +117,8 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 static void stop(struct service_ctx *svc)
 {
 	struct qmgr *q = svc->state;
-	for (int i = 0; i < STOP_MS / STOP_STEP_MS && agents_busy(dispatch_agents(q->dispatch)); i++)
+	for (int i = 0; i < STOP_MS / STOP_STEP_MS && agents_busy(dispatch_agents(q->dispatch));
+		i++)
 		io_sleep(STOP_STEP_MS);
 	submitter_free(&q->own);
 	spool_sync_stamps(q->spool);

@@ -12,8 +12,8 @@
 #include "queue/retry.h"
 
 #define SPARE_POOLS_MAX 256
-#define SPARE_USED_MAX  (32u * 1024) /* a larger one is given back */
-#define HEAD_MAX        (64u * 1024) /* of a large message: what is searched for Received fields */
+#define SPARE_USED_MAX	(32u * 1024) /* a larger one is given back */
+#define HEAD_MAX	(64u * 1024) /* of a large message: what is searched for Received fields */
 
 /* --- pools --- */
 
@@ -66,12 +66,18 @@ struct message *message_find(struct qmgr *q, uint64_t segment, uint64_t at)
 }
 
 /* NULL when the envelope is damaged. */
-static struct message *message_new(struct qmgr *q, struct segment *s, const struct segment_record *rec,
-	struct pool *pool)
+static struct message *message_new(
+	struct qmgr *q, struct segment *s, const struct segment_record *rec, struct pool *pool)
 {
 	struct message *m = pool_new_of(pool, struct message);
-	*m = (struct message){.q = q, .pool = pool, .segment = s, .at = rec->at, .body_at = rec->body_at,
-		.body_size = rec->body_size, .row_due = NO_ROW, .memfd = -1};
+	*m = (struct message){.q = q,
+		.pool = pool,
+		.segment = s,
+		.at = rec->at,
+		.body_at = rec->body_at,
+		.body_size = rec->body_size,
+		.row_due = NO_ROW,
+		.memfd = -1};
 	m->rcpts.pool = pool;
 	list_init(&m->in_segment);
 	list_init(&m->link);
@@ -111,10 +117,13 @@ static void add_recipients(struct message *m)
 	array_reserve(&m->rcpts, m->env.nrecipient);
 	for (size_t i = 0; i < m->env.nrecipient; i++) {
 		const struct recipient *r = &m->env.recipients[i];
-		*array_add(&m->rcpts) = (struct queue_recipient){
-			.address = r->address, .sender = "", .origin = (uint32_t)i,
-			.parent = QUEUE_NO_PARENT, .notify = r->notify,
-			.last = {.status = "", .text = "", .remote_mta = ""}, .agent = ""};
+		*array_add(&m->rcpts) = (struct queue_recipient){.address = r->address,
+			.sender = "",
+			.origin = (uint32_t)i,
+			.parent = QUEUE_NO_PARENT,
+			.notify = r->notify,
+			.last = {.status = "", .text = "", .remote_mta = ""},
+			.agent = ""};
 	}
 }
 
@@ -135,7 +144,8 @@ void message_take(struct qmgr *q, struct segment *s, const struct segment_record
 	struct message *m = message_new(q, s, rec, pool);
 	if (!m) {
 		log_error("the envelope of a message is damaged; its segment is kept trace=%s "
-			  "segment=%016" PRIx64, rec->trace, s->id);
+			  "segment=%016" PRIx64,
+			rec->trace, s->id);
 		s->broken = true;
 		message_pool_free(q, &pool);
 		return;
@@ -145,8 +155,8 @@ void message_take(struct qmgr *q, struct segment *s, const struct segment_record
 	enter(m);
 	list_add_tail(&s->unsettled, &m->in_segment);
 	struct log_context *before = log_context_swap(&m->log);
-	log_info("queued from=%s size=%" PRIu64 " recipients=%zu%s", log_q(m->env.sender), m->body_size,
-		m->env.nrecipient, m->held ? " held" : "");
+	log_info("queued from=%s size=%" PRIu64 " recipients=%zu%s", log_q(m->env.sender),
+		m->body_size, m->env.nrecipient, m->held ? " held" : "");
 	service_count(q->svc, COUNT_QUEUED, 1);
 	m->too_many_hops = has_looped(m, rec);
 	if (m->held)
@@ -180,8 +190,13 @@ void message_row(const struct message *m, struct queue_row *row_r)
 {
 	*row_r = (struct queue_row){.sender = m->env.sender,
 		.arrival_s = m->env.arrival_us / 1000000,
-		.next_s = m->held ? 0 : m->next_s, .size = m->body_size, .attempts = m->attempts,
-		.held = m->held, .warned = m->warned, .parent = m->parent, .recipients = m->rcpts.v,
+		.next_s = m->held ? 0 : m->next_s,
+		.size = m->body_size,
+		.attempts = m->attempts,
+		.held = m->held,
+		.warned = m->warned,
+		.parent = m->parent,
+		.recipients = m->rcpts.v,
 		.n = m->rcpts.n};
 	memcpy(row_r->trace, m->env.trace.s, sizeof(row_r->trace));
 }
@@ -235,7 +250,8 @@ void message_outcome(struct message *m, uint32_t i, const struct outcome *o, con
 		[FATE_DEFERRED] = RCPT_WAITING,
 		[FATE_FAILED] = RCPT_FAILED,
 	};
-	r->last = (struct outcome){.fate = o->fate, .status = pool_strdup(m->pool, o->status),
+	r->last = (struct outcome){.fate = o->fate,
+		.status = pool_strdup(m->pool, o->status),
 		.text = pool_strdup(m->pool, o->text),
 		.remote_mta = pool_strdup(m->pool, o->remote_mta ? o->remote_mta : "")};
 	r->agent = agent;
@@ -269,7 +285,8 @@ static int64_t next_attempt(const struct message *m)
 {
 	const struct qmgr_conf *conf = m->q->conf;
 	int64_t now = clock_wall_s(), pause;
-	pause = retry_pause(m->attempts ? m->attempts : 1, conf->retry_first, conf->retry_most) / 1000;
+	pause = retry_pause(m->attempts ? m->attempts : 1, conf->retry_first, conf->retry_most) /
+		1000;
 	pause = retry_spread(pause < 1 ? 1 : pause, m->at ^ m->segment->id);
 	int64_t next = now + (pause < 1 ? 1 : pause);
 	int64_t expires = message_expires(m->q, m->env.sender, m->env.arrival_us / 1000000);
@@ -305,12 +322,14 @@ static void expire(struct message *m)
 	int64_t arrival_s = m->env.arrival_us / 1000000, now = clock_wall_s();
 	for (size_t i = 0; i < m->rcpts.n; i++) {
 		struct queue_recipient *r = &m->rcpts.v[i];
-		if (r->state != RCPT_WAITING || now < message_expires(m->q, message_sender(m, r), arrival_s))
+		if (r->state != RCPT_WAITING ||
+			now < message_expires(m->q, message_sender(m, r), arrival_s))
 			continue;
 		r->state = RCPT_FAILED;
 		r->last.fate = FATE_FAILED;
-		r->last.text = pool_printf(m->pool, "The message could not be delivered in time: %s",
-			*r->last.text ? r->last.text : "no attempt was made");
+		r->last.text =
+			pool_printf(m->pool, "The message could not be delivered in time: %s",
+				*r->last.text ? r->last.text : "no attempt was made");
 		r->last.status = "5.4.7";
 		log_outcome(m, r);
 	}

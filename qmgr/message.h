@@ -1,6 +1,6 @@
 /*
- * A message in memory: made by the scanner (fresh) or from a row that came due, routed, delivered, reported,
- * then done or parked. queue/queue.h has the state table.
+ * A message in memory: made by the scanner (fresh) or from a row that came due, routed, delivered,
+ * reported, then done or parked. queue/queue.h has the state table.
  */
 #ifndef QMGR_MESSAGE_H
 #define QMGR_MESSAGE_H
@@ -16,7 +16,7 @@
 enum message_phase {
 	PHASE_DELIVERING, /* routing, or jobs are with agents */
 	PHASE_REPORTING,  /* senders are being told */
-	PHASE_PARKING,    /* leaves memory with the next commit */
+	PHASE_PARKING,	  /* leaves memory with the next commit */
 };
 
 #define NO_ROW (-1)
@@ -25,27 +25,28 @@ struct message {
 	struct qmgr *q;
 	struct pool *pool;
 	struct segment *segment;
-	struct list in_segment;   /* among the unsettled ones of its segment, in order */
-	struct list link;         /* waits to be routed */
+	struct list in_segment; /* among the unsettled ones of its segment, in order */
+	struct list link;	/* waits to be routed */
 	uint64_t at, body_at, body_size;
 	struct envelope env;
 	ARRAY(struct queue_recipient) rcpts;
 	uint32_t attempts;
 	int64_t next_s;
-	int64_t row_due;          /* next_s of its row; NO_ROW */
-	int64_t not_before_s;     /* a closed destination opens then */
-	unsigned jobs;            /* with agents or waiting for one */
-	struct list queued_jobs;  /* those that wait */
-	unsigned crashes;         /* agents that ended while they had it */
-	unsigned saving;          /* commits under way that have its row */
+	int64_t row_due;	 /* next_s of its row; NO_ROW */
+	int64_t not_before_s;	 /* a closed destination opens then */
+	unsigned jobs;		 /* with agents or waiting for one */
+	struct list queued_jobs; /* those that wait */
+	unsigned crashes;	 /* agents that ended while they had it */
+	unsigned saving;	 /* commits under way that have its row */
 	enum message_phase phase;
 	bool held, warned, parent, removed, tried, too_many_hops;
-	bool routing;             /* a fiber routes it and will call message_step */
-	int memfd;                /* sealed copy for agents that get no segments; -1 */
+	bool routing; /* a fiber routes it and will call message_step */
+	int memfd;    /* sealed copy for agents that get no segments; -1 */
 	struct log_context log;
 };
 
-/* From a record just scanned; enters it. A record whose envelope is damaged stays in its segment, which is kept. */
+/* From a record just scanned; enters it. A record whose envelope is damaged stays in its segment,
+ * which is kept. */
 void message_take(struct qmgr *q, struct segment *s, const struct segment_record *rec);
 /* From a row that came due. */
 void message_wake(struct qmgr *q, struct segment *s, const struct segment_record *rec,

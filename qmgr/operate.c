@@ -10,10 +10,10 @@
 #include "qmgr/message.h"
 #include "queue/messages.h"
 
-#define PAGE       200
-#define LIST_MAX   1000        /* messages in one reply */
+#define PAGE	   200
+#define LIST_MAX   1000 /* messages in one reply */
 #define HEAD_MAX   (64u * 1024)
-#define SYNC_EVERY 1000        /* changes between two commits */
+#define SYNC_EVERY 1000 /* changes between two commits */
 
 /* Where a message is; it may be gone or parked by the time it is looked at. */
 struct place {
@@ -43,8 +43,9 @@ static void walk_init(struct walk *w, struct qmgr *q, struct pool *pool, const c
 	size_t at = 0;
 	struct span key;
 	void *value;
-	*w = (struct walk){.q = q, .pool = pool, .page_pool = pool_new("rows"), .active = ARRAY_IN(pool)};
-	strncpy(w->last, after, TRACE_ID_LEN);
+	*w = (struct walk){
+		.q = q, .pool = pool, .page_pool = pool_new("rows"), .active = ARRAY_IN(pool)};
+	memcpy(w->last, after, num_min(strlen(after), TRACE_ID_LEN));
 	while (hash_next(q->active, &at, &key, &value)) {
 		const struct message *m = value;
 		if (strcmp(m->env.trace.s, after) <= 0)
@@ -177,7 +178,8 @@ static bool filter_takes(const struct filter *f, const struct found *found)
 	const struct queue_row *row = &found->row;
 	if (f->trace && !span_ieq(span_of(f->trace), span_of(row->trace)))
 		return false;
-	if (f->sender && !span_ieq(span_of(is_null_path(f->sender) ? "" : f->sender), span_of(row->sender)))
+	if (f->sender &&
+		!span_ieq(span_of(is_null_path(f->sender) ? "" : f->sender), span_of(row->sender)))
 		return false;
 	if ((f->recipient || f->domain) && !has_recipient(row, f->recipient, f->domain))
 		return false;
@@ -218,7 +220,7 @@ static struct ipc_list recipient_infos(const struct found *f, struct pool *pool)
 		bool waits = r->state == RCPT_WAITING;
 		v[i] = (struct queue_recipient_info){
 			.address = pool_strdup(pool, r->address),
-			.state = waits && f->row.held          ? "held"
+			.state = waits && f->row.held		   ? "held"
 				 : waits && *r->last.status == '4' ? "deferred"
 								   : recipient_states[r->state],
 			.agent = pool_strdup(pool, r->agent),
@@ -231,7 +233,8 @@ static struct ipc_list recipient_infos(const struct found *f, struct pool *pool)
 	return (struct ipc_list){v, f->row.n};
 }
 
-static void describe_origin(const struct envelope *env, struct pool *pool, struct queue_message_info *info)
+static void describe_origin(
+	const struct envelope *env, struct pool *pool, struct queue_message_info *info)
 {
 	info->auth_user = pool_strdup(pool, env->auth_user);
 	info->remote = *env->remote_ip ? pool_printf(pool, "%s[%s]",
@@ -241,8 +244,8 @@ static void describe_origin(const struct envelope *env, struct pool *pool, struc
 }
 
 /* The envelope of a parked message has to be read. */
-static void describe_parked(struct qmgr *q, const struct place *p, struct pool *pool,
-	struct queue_message_info *info)
+static void describe_parked(
+	struct qmgr *q, const struct place *p, struct pool *pool, struct queue_message_info *info)
 {
 	struct segment *s = spool_find(q->spool, p->segment);
 	struct segment_record rec;
@@ -252,13 +255,14 @@ static void describe_parked(struct qmgr *q, const struct place *p, struct pool *
 	if (!s)
 		return;
 	s->active++; /* so that it stays while we read */
-	if (spool_read(s, p->at, &blob, &rec) == SEGMENT_FOUND && envelope_parse(rec.envelope, pool, &env) == 0)
+	if (spool_read(s, p->at, &blob, &rec) == SEGMENT_FOUND &&
+		envelope_parse(rec.envelope, pool, &env) == 0)
 		describe_origin(&env, pool, info);
 	s->active--;
 }
 
-static void describe(struct qmgr *q, const struct place *p, const struct found *f, struct pool *pool,
-	struct queue_message_info *info)
+static void describe(struct qmgr *q, const struct place *p, const struct found *f,
+	struct pool *pool, struct queue_message_info *info)
 {
 	*info = (struct queue_message_info){
 		.trace = pool_strdup(pool, f->row.trace),
@@ -341,7 +345,8 @@ static void run_show(struct ipc_server_conn *conn, struct ipc_request *rq, void 
 		found = look(q, &place, rq->pool, &f) && filter_takes(&filter, &f);
 	walk_fini(&walk);
 	if (!found) {
-		ipc_refuse(conn, rq, pool_printf(rq->pool, "There is no message %s in the queue.", body->trace));
+		ipc_refuse(conn, rq,
+			pool_printf(rq->pool, "There is no message %s in the queue.", body->trace));
 		return;
 	}
 	describe(q, &place, &f, rq->pool, &reply.info);
@@ -354,7 +359,8 @@ static void run_show(struct ipc_server_conn *conn, struct ipc_request *rq, void 
 /* True when it changed something. */
 typedef bool (*action_fn)(struct qmgr *q, const struct place *p, struct found *f);
 
-static bool change_row(struct qmgr *q, const struct place *p, struct found *f, bool held, int64_t next_s)
+static bool change_row(
+	struct qmgr *q, const struct place *p, struct found *f, bool held, int64_t next_s)
 {
 	int64_t was_s = f->row.next_s;
 	f->row.held = held;
@@ -420,7 +426,8 @@ static const struct {
 	{"remove", act_remove},
 };
 
-static uint64_t act_on_all(struct qmgr *q, const struct filter *filter, action_fn run, struct pool *pool)
+static uint64_t act_on_all(
+	struct qmgr *q, const struct filter *filter, action_fn run, struct pool *pool)
 {
 	struct pool *one = pool_new("action");
 	struct walk walk;
@@ -459,7 +466,8 @@ static void run_action(struct ipc_server_conn *conn, struct ipc_request *rq, voi
 	filter_init(&filter, body->match, "");
 	if (actions[i].run == act_flush)
 		dispatch_open_all(q->dispatch);
-	struct queue_action_reply reply = {.count = act_on_all(q, &filter, actions[i].run, rq->pool)};
+	struct queue_action_reply reply = {
+		.count = act_on_all(q, &filter, actions[i].run, rq->pool)};
 	ledger_sync(q->ledger); /* rule 3: what an operator did stays done */
 	spool_sync_stamps(q->spool);
 	ipc_reply(conn, rq, &reply);

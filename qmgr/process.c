@@ -8,10 +8,10 @@
 #include "qmgr/ledger.h"
 #include "route/route.h"
 
-#define FIBERS          32
-#define CACHE_MAX       10000 /* routes remembered */
-#define CACHE_MS        2000  /* and how long: one look-up for a burst of mail to the same user */
-#define DEDUP_FROM      2     /* recipients from which duplicates are looked for */
+#define FIBERS	   32
+#define CACHE_MAX  10000 /* routes remembered */
+#define CACHE_MS   2000	 /* and how long: one look-up for a burst of mail to the same user */
+#define DEDUP_FROM 2	 /* recipients from which duplicates are looked for */
 
 struct process {
 	struct qmgr *q;
@@ -81,7 +81,8 @@ static void cache_put(struct process *p, struct span key, const struct route *r)
 }
 
 /* Only what sends mail on its way is remembered: refusals and aliases are always looked up. */
-static void route_of(struct routing *g, struct span key, const struct address *a, struct route *route_r)
+static void route_of(
+	struct routing *g, struct span key, const struct address *a, struct route *route_r)
 {
 	struct process *p = g->p;
 	struct cached *c = hash_find(p->cache, key);
@@ -105,7 +106,8 @@ static struct span key_of(struct pool *pool, const struct address *a)
 
 /* --- recipients --- */
 
-static void fail(struct routing *g, uint32_t i, enum fate fate, const char *status, const char *text)
+static void fail(
+	struct routing *g, uint32_t i, enum fate fate, const char *status, const char *text)
 {
 	struct outcome o = outcome_make(fate, status, text);
 	message_outcome(g->m, i, &o, "");
@@ -130,7 +132,8 @@ static bool is_loop(const struct message *m, uint32_t i)
 }
 
 /* owner-list@domain, if there is such an address, gets the reports about a list's members. */
-static const char *owner_of(struct routing *g, const struct address *a, const struct queue_recipient *r)
+static const char *owner_of(
+	struct routing *g, const struct address *a, const struct queue_recipient *r)
 {
 	struct pool *pool = g->m->pool;
 	struct route route;
@@ -143,8 +146,10 @@ static const char *owner_of(struct routing *g, const struct address *a, const st
 	return address_text(pool, &owner);
 }
 
-/* RFC 3461 5.2.7: a success report that was asked for is made here and not by each of several targets. */
-static void expand(struct routing *g, uint32_t i, const struct address *a, const struct route *route)
+/* RFC 3461 5.2.7: a success report that was asked for is made here and not by each of several
+ * targets. */
+static void expand(
+	struct routing *g, uint32_t i, const struct address *a, const struct route *route)
 {
 	struct message *m = g->m;
 	const struct dir_target *v = route->targets.v;
@@ -154,23 +159,28 @@ static void expand(struct routing *g, uint32_t i, const struct address *a, const
 		return;
 	}
 	if (n == 0 || m->rcpts.n + n > m->env.nrecipient + ROUTE_ALIAS_TARGETS_MAX) {
-		fail(g, i, FATE_FAILED, "5.4.6", n ? "Aliases lead to too many addresses."
-						   : "The alias leads nowhere.");
+		fail(g, i, FATE_FAILED, "5.4.6",
+			n ? "Aliases lead to too many addresses." : "The alias leads nowhere.");
 		return;
 	}
 	const char *sender = n > 1 ? owner_of(g, a, &m->rcpts.v[i]) : m->rcpts.v[i].sender;
 	unsigned notify = m->rcpts.v[i].notify;
 	if (n > 1 && notify & NOTIFY_SUCCESS)
-		notify = notify == NOTIFY_SUCCESS ? NOTIFY_NEVER : notify & ~(unsigned)NOTIFY_SUCCESS;
+		notify = notify == NOTIFY_SUCCESS ? NOTIFY_NEVER
+						  : notify & ~(unsigned)NOTIFY_SUCCESS;
 	struct outcome o = outcome_make(FATE_EXPANDED, "2.0.0", "The alias was expanded.");
 	message_outcome(m, i, &o, "alias");
 	/* With one target the report is that target's affair. */
 	m->rcpts.v[i].reported = n == 1;
 	for (size_t k = 0; k < n; k++)
-		*array_add(&m->rcpts) = (struct queue_recipient){
-			.address = pool_strdup(m->pool, v[k].address), .sender = sender,
-			.origin = m->rcpts.v[i].origin, .parent = i, .notify = notify,
-			.last = {.status = "", .text = "", .remote_mta = ""}, .agent = ""};
+		*array_add(&m->rcpts) =
+			(struct queue_recipient){.address = pool_strdup(m->pool, v[k].address),
+				.sender = sender,
+				.origin = m->rcpts.v[i].origin,
+				.parent = i,
+				.notify = notify,
+				.last = {.status = "", .text = "", .remote_mta = ""},
+				.agent = ""};
 }
 
 static void add_hop(struct routing *g, uint32_t i, enum agent_kind kind, const struct route *route)
@@ -178,7 +188,9 @@ static void add_hop(struct routing *g, uint32_t i, enum agent_kind kind, const s
 	*array_add(&g->hops) = (struct hop){.kind = kind,
 		.destination = kind == AGENT_LOCAL ? "" : route->destination,
 		.sender = message_sender(g->m, &g->m->rcpts.v[i]),
-		.to = {.index = i, .account = route->account, .quota_bytes = route->quota_bytes,
+		.to = {.index = i,
+			.account = route->account,
+			.quota_bytes = route->quota_bytes,
 			.quota_messages = route->quota_messages}};
 }
 
@@ -186,7 +198,8 @@ static void add_hop(struct routing *g, uint32_t i, enum agent_kind kind, const s
 static bool is_duplicate(struct routing *g, uint32_t i, struct span key)
 {
 	if (!g->seen && g->m->rcpts.n < DEDUP_FROM)
-		return false; /* an alias makes more of them: its own address can't come again but as a loop */
+		return false; /* an alias makes more of them: its own address can't come again but
+				 as a loop */
 	if (!g->seen)
 		g->seen = hash_new();
 	if (!hash_set(g->seen, key, g))
@@ -202,8 +215,8 @@ static void route_recipient(struct routing *g, uint32_t i)
 	struct address a;
 	struct route route;
 	const char *err;
-	if (address_parse(span_of(m->rcpts.v[i].address), ADDRESS_UTF8_OK | ADDRESS_NO_DOMAIN_OK, m->pool,
-		    &a, &err) < 0) {
+	if (address_parse(span_of(m->rcpts.v[i].address), ADDRESS_UTF8_OK | ADDRESS_NO_DOMAIN_OK,
+		    m->pool, &a, &err) < 0) {
 		fail(g, i, FATE_FAILED, "5.1.3", err);
 		return;
 	}
@@ -259,14 +272,19 @@ static void make_job(struct routing *g, const struct hop *v, size_t n)
 {
 	struct message *m = g->m;
 	struct job *job = pool_new_of(m->pool, struct job);
-	*job = (struct job){.m = m, .host = v->destination, .sender = v->sender, .reason = "", .n = n,
+	*job = (struct job){.m = m,
+		.host = v->destination,
+		.sender = v->sender,
+		.reason = "",
+		.n = n,
 		.v = pool_array(m->pool, n, sizeof(*job->v))};
 	for (size_t i = 0; i < n; i++) {
 		job->v[i] = v[i].to;
 		m->rcpts.v[v[i].to.index].state = RCPT_SENT;
 	}
-	/* Many local deliveries of one message go together, so that it is stored once; a single one has its
-	 * account as destination, so that one account's mail does not stand in the way of others'. */
+	/* Many local deliveries of one message go together, so that it is stored once; a single one
+	 * has its account as destination, so that one account's mail does not stand in the way of
+	 * others'. */
 	const char *destination = v->kind == AGENT_LOCAL && n == 1 ? v->to.account : v->destination;
 	dispatch_add(g->p->q->dispatch, v->kind, destination, job);
 }
@@ -293,7 +311,8 @@ static void route_all(struct routing *g)
 		if (m->rcpts.v[i].state != RCPT_WAITING)
 			continue;
 		if (m->too_many_hops)
-			fail(g, i, FATE_FAILED, "5.4.6", "The message has been through too many hosts.");
+			fail(g, i, FATE_FAILED, "5.4.6",
+				"The message has been through too many hosts.");
 		else
 			route_recipient(g, i);
 		fiber_breathe();

@@ -25,18 +25,19 @@ struct qmgr {
 	struct service_ctx *svc;
 	const struct qmgr_conf *conf;
 	struct ipc_client *directory;
-	struct submitter *own;       /* writes qmgr's own segment */
+	struct submitter *own; /* writes qmgr's own segment */
 	struct spool *spool;
 	struct ledger *ledger;
 	struct dispatch *dispatch;
 	struct process *process;
-	struct hash *active;         /* messages in memory, by place */
-	struct list spare_pools;     /* of finished messages, for the next */
+	struct hash *active;	 /* messages in memory, by place */
+	struct list spare_pools; /* of finished messages, for the next */
 	unsigned spares;
-	bool started;                /* agents may come */
+	bool started; /* agents may come */
 };
 
-/* Fresh messages are read while there are fewer than this in memory; the rest is for rows that come due. */
+/* Fresh messages are read while there are fewer than this in memory; the rest is for rows that come
+ * due. */
 static inline bool qmgr_has_room(const struct qmgr *q)
 {
 	return hash_count(q->active) < q->conf->active_max - q->conf->active_max / 4;
@@ -48,8 +49,14 @@ static inline size_t qmgr_room_for_rows(const struct qmgr *q)
 }
 
 enum qmgr_counter {
-	COUNT_QUEUED, COUNT_DELIVERED, COUNT_RELAYED, COUNT_DEFERRED, COUNT_FAILED, COUNT_REPORTS,
-	GAUGE_ACTIVE, GAUGE_PARKED
+	COUNT_QUEUED,
+	COUNT_DELIVERED,
+	COUNT_RELAYED,
+	COUNT_DEFERRED,
+	COUNT_FAILED,
+	COUNT_REPORTS,
+	GAUGE_ACTIVE,
+	GAUGE_PARKED
 };
 
 #endif

@@ -14,29 +14,35 @@ static bool is_undone_failure(const struct message *m, const struct queue_recipi
 
 static bool is_delayed(const struct message *m, const struct queue_recipient *r)
 {
-	return r->state == RCPT_WAITING && *message_sender(m, r) && notify_wants(r->notify, NOTIFY_DELAY);
+	return r->state == RCPT_WAITING && *message_sender(m, r) &&
+	       notify_wants(r->notify, NOTIFY_DELAY);
 }
 
 static bool is_success(const struct message *m, const struct queue_recipient *r)
 {
 	return (r->state == RCPT_DONE || r->state == RCPT_EXPANDED) && *r->last.status == '2' &&
-	       r->last.fate != FATE_HANDED_ON && !r->reported && *message_sender(m, r) && r->notify != NOTIFY_UNSET &&
-	       notify_wants(r->notify, NOTIFY_SUCCESS);
+	       r->last.fate != FATE_HANDED_ON && !r->reported && *message_sender(m, r) &&
+	       r->notify != NOTIFY_UNSET && notify_wants(r->notify, NOTIFY_SUCCESS);
 }
 
 /* Recipients of one report: of the same kind, with the same sender. */
 static void add_job(struct message *m, const char *reason, const char *sender, wants_fn wants)
 {
 	struct job *job = pool_new_of(m->pool, struct job);
-	*job = (struct job){.m = m, .host = "", .sender = sender, .reason = reason,
+	*job = (struct job){.m = m,
+		.host = "",
+		.sender = sender,
+		.reason = reason,
 		.v = pool_array(m->pool, m->rcpts.n, sizeof(*job->v))};
 	for (uint32_t i = 0; i < m->rcpts.n; i++)
-		if (wants(m, &m->rcpts.v[i]) && strcmp(message_sender(m, &m->rcpts.v[i]), sender) == 0)
+		if (wants(m, &m->rcpts.v[i]) &&
+			strcmp(message_sender(m, &m->rcpts.v[i]), sender) == 0)
 			job->v[job->n++] = (struct job_recipient){.index = i, .account = ""};
 	dispatch_add(m->q->dispatch, AGENT_BOUNCE, "", job);
 }
 
-/* One job for each sender among those who want it; lists with owners are few, so this is not quadratic in recipients. */
+/* One job for each sender among those who want it; lists with owners are few, so this is not
+ * quadratic in recipients. */
 static void add_jobs(struct message *m, const char *reason, wants_fn wants)
 {
 	ARRAY(const char *) senders = ARRAY_IN(m->pool);
@@ -91,8 +97,8 @@ void report_result(struct message *m, const struct job *job, uint32_t i, const s
 	if (o->fate == FATE_DEFERRED)
 		return; /* tried again with the message's next attempt */
 	if (o->fate == FATE_FAILED)
-		log_error("a report can't be made to=%s reason=%s text=%s", log_q(r->address), job->reason,
-			log_q(o->text));
+		log_error("a report can't be made to=%s reason=%s text=%s", log_q(r->address),
+			job->reason, log_q(o->text));
 	else
 		service_count(m->q->svc, COUNT_REPORTS, 1);
 	if (strcmp(job->reason, AGENT_REASON_FAILED) == 0)

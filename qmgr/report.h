@@ -1,10 +1,12 @@
-/* Who must be told what: failures, delays, and successes that were asked for (RFC 3461). Never anybody about a report. */
+/* Who must be told what: failures, delays, and successes that were asked for (RFC 3461). Never
+ * anybody about a report. */
 #ifndef QMGR_REPORT_H
 #define QMGR_REPORT_H
 
 #include "qmgr/dispatch.h"
 
-/* Makes the report jobs that are due after an attempt; recipients that need none any more are done. */
+/* Makes the report jobs that are due after an attempt; recipients that need none any more are done.
+ * */
 void report_start(struct message *m);
 /* The bounce agent answered for recipient i of a report. */
 void report_result(struct message *m, const struct job *job, uint32_t i, const struct outcome *o);

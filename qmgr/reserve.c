@@ -8,11 +8,11 @@
 #include "base/log.h"
 #include "os/os.h"
 
-#define RESERVE_NAME  "db/reserve"
-#define RESERVE_SIZE  (32u * 1024 * 1024)
-#define LOW_MARK      (16u * 1024 * 1024) /* less is left: it is given back */
-#define HIGH_MARK     (8ull * RESERVE_SIZE) /* more is left: it is taken again */
-#define WATCH_MS      1000
+#define RESERVE_NAME "db/reserve"
+#define RESERVE_SIZE (32u * 1024 * 1024)
+#define LOW_MARK     (16u * 1024 * 1024)   /* less is left: it is given back */
+#define HIGH_MARK    (8ull * RESERVE_SIZE) /* more is left: it is taken again */
+#define WATCH_MS     1000
 
 static void adjust(int fd)
 {
@@ -45,7 +45,8 @@ int reserve_start(struct qmgr *q, const char **err_r)
 	int *fd = pool_new_of(q->svc->pool, int);
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (*fd < 0) {
-		*err_r = pool_printf(q->svc->pool, "The file %s can't be opened: %s.", path, strerror(errno));
+		*err_r = pool_printf(
+			q->svc->pool, "The file %s can't be opened: %s.", path, strerror(errno));
 		return -1;
 	}
 	adjust(*fd);

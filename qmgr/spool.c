@@ -16,7 +16,8 @@
 #include "qmgr/ledger.h"
 #include "qmgr/message.h"
 
-/* A file without header may be a segment whose writer is about to begin; after this it is nobody's. */
+/* A file without header may be a segment whose writer is about to begin; after this it is nobody's.
+ * */
 #define HEADERLESS_AGE_S 3600
 
 struct spool {
@@ -25,7 +26,7 @@ struct spool {
 	struct list segments;
 	struct hash *by_id;
 	struct fiber_cond work;
-	int64_t look_at;   /* when to look at folder, owners and tails again; monotonic */
+	int64_t look_at; /* when to look at folder, owners and tails again; monotonic */
 	bool kicked;
 };
 
@@ -77,7 +78,11 @@ static struct segment *segment_add(struct spool *sp, uint64_t id, bool old)
 		return NULL;
 	}
 	struct segment *s = mem_new(struct segment);
-	*s = (struct segment){.spool = sp, .id = id, .fd = fd, .shared_fd = -1, .old = old,
+	*s = (struct segment){.spool = sp,
+		.id = id,
+		.fd = fd,
+		.shared_fd = -1,
+		.old = old,
 		.scanned = SEGMENT_START};
 	list_init(&s->unsettled);
 	if (ledger_segment(sp->q->ledger, id, &s->saved, &s->own) && s->saved > s->scanned)
@@ -145,8 +150,8 @@ void segment_stamp(struct segment *s, uint64_t at)
 	s->stamped = true;
 }
 
-enum segment_found spool_read(struct segment *s, uint64_t at, struct str *envelope,
-	struct segment_record *rec_r)
+enum segment_found spool_read(
+	struct segment *s, uint64_t at, struct str *envelope, struct segment_record *rec_r)
 {
 	open_reader(s);
 	return s->reader ? segment_read_at(s->reader, at, envelope, rec_r) : SEGMENT_TAIL;
@@ -211,7 +216,8 @@ static void end_scan(struct segment *s, uint64_t lost)
 	s->ended = true;
 	if (lost)
 		log_error("spool: segment %016" PRIx64 " has %" PRIu64 " octets that are no whole "
-			  "record; they were passed over", s->id, lost);
+			  "record; they were passed over",
+			s->id, lost);
 }
 
 static void scan_segment(struct segment *s)
@@ -220,7 +226,8 @@ static void scan_segment(struct segment *s)
 	uint64_t lost = 0;
 	while (s->reader && !s->ended && qmgr_has_room(s->spool->q)) {
 		segment_reader_limit(s->reader, s->closed ? UINT64_MAX : s->limit);
-		enum segment_found found = segment_read(s->reader, s->scanned, s->closed, &rec, &lost);
+		enum segment_found found =
+			segment_read(s->reader, s->scanned, s->closed, &rec, &lost);
 		if (found == SEGMENT_FOUND) {
 			take_record(s, &rec);
 			s->scanned = rec.next;
@@ -254,7 +261,8 @@ static void look_at_folder(struct spool *sp, bool old)
 static bool is_abandoned(struct segment *s)
 {
 	struct stat st;
-	if (!s->reader && (fstat(s->fd, &st) < 0 || clock_wall_s() - st.st_ctime < HEADERLESS_AGE_S))
+	if (!s->reader &&
+		(fstat(s->fd, &st) < 0 || clock_wall_s() - st.st_ctime < HEADERLESS_AGE_S))
 		return false;
 	return os_lock_try(s->fd, true) == 1;
 }
@@ -325,7 +333,8 @@ static void look_around(struct spool *sp)
 		look_at_segment(list_entry(l, struct segment, link));
 }
 
-/* Only this fiber adds to the list, but for announcements at its end, and only it removes: so the walk may wait. */
+/* Only this fiber adds to the list, but for announcements at its end, and only it removes: so the
+ * walk may wait. */
 static void scanner(void *arg)
 {
 	struct spool *sp = arg;
@@ -362,7 +371,8 @@ void spool_announce(struct spool *sp, uint64_t id, uint64_t end)
 
 int spool_open(struct qmgr *q, const char **err_r)
 {
-	const char *path = pool_printf(q->svc->pool, "%s/" SEGMENT_FOLDER, q->svc->common->queue_dir);
+	const char *path =
+		pool_printf(q->svc->pool, "%s/" SEGMENT_FOLDER, q->svc->common->queue_dir);
 	struct spool *sp = q->spool = mem_new(struct spool);
 	*sp = (struct spool){.q = q, .by_id = hash_new()};
 	list_init(&sp->segments);

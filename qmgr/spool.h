@@ -1,4 +1,5 @@
-/* The segments qmgr knows: found in the folder, scanned by one fiber, removed when nothing of them is left. */
+/* The segments qmgr knows: found in the folder, scanned by one fiber, removed when nothing of them
+ * is left. */
 #ifndef QMGR_SPOOL_H
 #define QMGR_SPOOL_H
 
@@ -9,24 +10,25 @@ struct segment {
 	struct list link;
 	struct spool *spool;
 	uint64_t id;
-	int fd;                       /* for stamps; also tries the lock */
-	int shared_fd;                /* read-only, for agents; -1 until one needs it */
+	int fd;			       /* for stamps; also tries the lock */
+	int shared_fd;		       /* read-only, for agents; -1 until one needs it */
 	struct segment_reader *reader; /* NULL until there is a header */
-	uint64_t scanned;             /* the next place to look at */
-	uint64_t limit;               /* known to be synced */
-	uint64_t saved;               /* position in the database */
-	struct list unsettled;        /* messages, by place */
-	unsigned active;              /* messages in memory */
-	uint64_t rows;                /* in the database, or being deleted there */
-	bool closed;                  /* its owner is gone */
-	bool ended;                   /* scanned to its end */
-	bool old;                     /* was there when we started: records may have rows */
-	bool own;                     /* written by some qmgr */
-	bool stamped;                 /* stamps were not synced yet */
-	bool broken;                  /* keeps what can't be read: never removed */
+	uint64_t scanned;	       /* the next place to look at */
+	uint64_t limit;		       /* known to be synced */
+	uint64_t saved;		       /* position in the database */
+	struct list unsettled;	       /* messages, by place */
+	unsigned active;	       /* messages in memory */
+	uint64_t rows;		       /* in the database, or being deleted there */
+	bool closed;		       /* its owner is gone */
+	bool ended;		       /* scanned to its end */
+	bool old;		       /* was there when we started: records may have rows */
+	bool own;		       /* written by some qmgr */
+	bool stamped;		       /* stamps were not synced yet */
+	bool broken;		       /* keeps what can't be read: never removed */
 };
 
-/* Opens the folder and every segment in it. Positions and counts of rows come from the ledger, which must be open. */
+/* Opens the folder and every segment in it. Positions and counts of rows come from the ledger,
+ * which must be open. */
 int spool_open(struct qmgr *q, const char **err_r);
 /* Starts scanning. */
 void spool_start(struct spool *s);
@@ -41,8 +43,8 @@ struct list *spool_segments(struct spool *s);
 /* A fresh segment of our own; a segment_source_fn. */
 int spool_own_segment(void *arg, uint64_t *id_r, const char **err_r);
 /* Reads the record of a row, its envelope into *envelope. */
-enum segment_found spool_read(struct segment *s, uint64_t at, struct str *envelope,
-	struct segment_record *rec_r);
+enum segment_found spool_read(
+	struct segment *s, uint64_t at, struct str *envelope, struct segment_record *rec_r);
 
 uint64_t segment_position(const struct segment *s);
 void segment_stamp(struct segment *s, uint64_t at);
@@ -53,6 +55,6 @@ int segment_sync(struct segment *s);
 void spool_sync_stamps(struct spool *s);
 
 #define ATTRIBUTE_PARENT "parent"
-#define ATTRIBUTE_STEP   "step"
+#define ATTRIBUTE_STEP	 "step"
 
 #endif

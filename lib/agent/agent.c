@@ -62,8 +62,10 @@ void work_send_result(struct work *w)
 		.job = w->id, .host_down = w->job.host_down, .outcomes = {v, w->job.n}};
 	for (size_t i = 0; i < w->job.n; i++) {
 		const struct outcome *o = &w->job.recipients[i].outcome;
-		v[i] = (struct agent_work_outcome){
-			.fate = o->fate, .status = o->status, .text = o->text, .remote_mta = o->remote_mta};
+		v[i] = (struct agent_work_outcome){.fate = o->fate,
+			.status = o->status,
+			.text = o->text,
+			.remote_mta = o->remote_mta};
 	}
 	if (w->generation == line->generation)
 		ipc_client_notify(line->qmgr, &agent_result_msg, &result, NULL, 0);
@@ -117,7 +119,8 @@ static int fill_recipients(struct work *w, const struct agent_work *body)
 		r->outcome = outcome_make(FATE_DEFERRED, "4.3.0", "The delivery was not finished.");
 		if (*body->reason)
 			r->outcome = (struct outcome){.fate = (enum fate)from[i].fate,
-				.status = from[i].status, .text = from[i].text,
+				.status = from[i].status,
+				.text = from[i].text,
 				.remote_mta = from[i].remote_mta};
 	}
 	return 0;
@@ -164,8 +167,8 @@ static void take_work(struct line *line, struct ipc_frame *frame)
 	w->job.pool = pool;
 	list_init(&w->link);
 	if (ipc_parse(pool, &agent_work_msg, frame->payload, &body, &err) < 0 ||
-		envelope_parse(body.envelope, pool, &w->envelope) < 0 || fill_recipients(w, &body) < 0 ||
-		find_message(w, &body, frame) < 0)
+		envelope_parse(body.envelope, pool, &w->envelope) < 0 ||
+		fill_recipients(w, &body) < 0 || find_message(w, &body, frame) < 0)
 		log_panic("agent: a job that can't be: %s", err); /* qmgr and we differ: a bug */
 	fill_job(w, &body);
 	if (memory_takes(line, w)) {
@@ -280,7 +283,10 @@ int agent_submit(struct service_ctx *svc, struct agent_job *job, const char *ste
 	envelope_put(&envelope, env);
 	struct agent_submit_request rq = {
 		.job = w->id, .step = step, .envelope = str_span(&envelope), .message = message};
-	struct ipc_call call = {.request = &agent_submit_request_msg, .body = &rq,
-		.reply_type = &agent_submit_reply_msg, .reply = &reply, .deadline = io_deadline(SUBMIT_MS)};
+	struct ipc_call call = {.request = &agent_submit_request_msg,
+		.body = &rq,
+		.reply_type = &agent_submit_reply_msg,
+		.reply = &reply,
+		.deadline = io_deadline(SUBMIT_MS)};
 	return ipc_client_call(w->line->qmgr, job->pool, &call, err_r) == 0 ? 0 : -1;
 }

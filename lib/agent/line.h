@@ -20,26 +20,26 @@ struct line {
 	const struct agent *agent;
 	struct ipc_client *qmgr;
 	struct hash *segments;
-	uint64_t generation;   /* of the connection */
+	uint64_t generation; /* of the connection */
 	struct fiber_cond ended;
 	bool connected;
 	/* memory.c */
-	struct list running;   /* jobs of this connection */
-	struct list unnoted;   /* results sent, which qmgr has not yet on record; in order */
-	uint64_t noted;        /* results that it has */
-	struct hash *orphans;  /* of a connection that ended, by what they are about */
+	struct list running;  /* jobs of this connection */
+	struct list unnoted;  /* results sent, which qmgr has not yet on record; in order */
+	uint64_t noted;	      /* results that it has */
+	struct hash *orphans; /* of a connection that ended, by what they are about */
 	struct list orphan_list;
 };
 
 struct work {
-	struct agent_job job;  /* what the program sees */
+	struct agent_job job; /* what the program sees */
 	struct line *line;
-	struct list link;      /* running, unnoted or orphan_list */
+	struct list link; /* running, unnoted or orphan_list */
 	uint64_t id, generation;
 	struct segment *segment; /* NULL: the descriptor is our own */
 	struct envelope envelope;
 	struct log_context log;
-	struct str key;        /* what it is about */
+	struct str key; /* what it is about */
 	bool finished, orphan;
 	int64_t orphan_since;
 };
@@ -51,10 +51,10 @@ void work_free(struct work *w);
 /*
  * --- memory.c: a qmgr that dies forgets what it gave out, and its successor gives it out again ---
  *
- * Where a delivery can't be repeated without harm (smtp: another host has the message), the agent keeps
- * results until qmgr has them on record, and knows a job again that it is already at or has done: it answers
- * with what it knows instead of delivering twice. Agents that get segments store a delivery once by
- * themselves, and keep nothing.
+ * Where a delivery can't be repeated without harm (smtp: another host has the message), the agent
+ * keeps results until qmgr has them on record, and knows a job again that it is already at or has
+ * done: it answers with what it knows instead of delivering twice. Agents that get segments store a
+ * delivery once by themselves, and keep nothing.
  */
 void memory_init(struct line *line);
 /* A new job: true when an older one stands for it; then the new one is done with. */

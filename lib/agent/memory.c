@@ -40,7 +40,8 @@ static void sweep(struct line *line)
 	int64_t now = clock_mono_ms();
 	list_each (l, &line->orphan_list) {
 		struct work *w = list_entry(l, struct work, link);
-		if (now - w->orphan_since < ORPHAN_KEPT_MS && hash_count(line->orphans) <= ORPHANS_MAX)
+		if (now - w->orphan_since < ORPHAN_KEPT_MS &&
+			hash_count(line->orphans) <= ORPHANS_MAX)
 			return;
 		if (!w->finished)
 			continue; /* frees itself when it ends */

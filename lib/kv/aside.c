@@ -41,9 +41,12 @@ int kv_set_aside(const char *path, const char **err_r)
 	snprintf(name, sizeof(name), "damaged.%lld", (long long)clock_wall_us());
 	if (dir >= 0 && mkdirat(dir, name, 0700) == 0)
 		to = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = to < 0 || move_files(dir, to) < 0 || os_sync_dir(to) < 0 || os_sync_dir(dir) < 0 ? -1 : 0;
+	int rc = to < 0 || move_files(dir, to) < 0 || os_sync_dir(to) < 0 || os_sync_dir(dir) < 0
+			 ? -1
+			 : 0;
 	if (rc < 0) {
-		snprintf(error, sizeof(error), "Moving the files of %s aside failed: %s", path, strerror(errno));
+		snprintf(error, sizeof(error), "Moving the files of %s aside failed: %s", path,
+			strerror(errno));
 		*err_r = error;
 	}
 	if (to >= 0)

@@ -9,12 +9,14 @@
 #include "base/wire.h"
 #include "os/os.h"
 
-#define CACHE_DEFAULT  (8u * 1024 * 1024)
-#define LOG_BUFFER     (256u * 1024)
-/* Recovery reads tens of MiB of log a second; checkpoints keep what it must read under two of these files. */
+#define CACHE_DEFAULT (8u * 1024 * 1024)
+#define LOG_BUFFER    (256u * 1024)
+/* Recovery reads tens of MiB of log a second; checkpoints keep what it must read under two of these
+ * files. */
 #define LOG_FILE       (8u * 1024 * 1024)
 #define CHECKPOINT_KIB 4096
-#define PAGE_SIZE      4096 /* smaller ones are several times slower, and 4096 is what the disk writes whole */
+#define PAGE_SIZE                                                                                  \
+	4096 /* smaller ones are several times slower, and 4096 is what the disk writes whole */
 #define DISK_FULL_LEFT (1024u * 1024)
 
 static int failed(struct env *e, int error, const char *what)
@@ -74,13 +76,16 @@ static int open_env(struct env *e, const struct kv_conf *conf)
 	DB_ENV *env = e->env;
 	env->app_private = e;
 	env->set_errcall(env, say_error);
-	if ((rc = env->set_cachesize(env, (u_int32_t)(cache >> 30), (u_int32_t)(cache & 0x3fffffff), 1)) ||
-		(rc = env->set_lg_bsize(env, LOG_BUFFER)) || (rc = env->set_lg_max(env, LOG_FILE)) ||
+	if ((rc = env->set_cachesize(
+		     env, (u_int32_t)(cache >> 30), (u_int32_t)(cache & 0x3fffffff), 1)) ||
+		(rc = env->set_lg_bsize(env, LOG_BUFFER)) ||
+		(rc = env->set_lg_max(env, LOG_FILE)) ||
 		(rc = env->set_flags(env, DB_TXN_WRITE_NOSYNC, 1)) ||
 		(rc = env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1)))
 		return rc;
 	return env->open(env, conf->dir,
-		DB_CREATE | DB_RECOVER | DB_PRIVATE | DB_INIT_MPOOL | DB_INIT_LOG | DB_INIT_TXN, 0600);
+		DB_CREATE | DB_RECOVER | DB_PRIVATE | DB_INIT_MPOOL | DB_INIT_LOG | DB_INIT_TXN,
+		0600);
 }
 
 static int open_table(struct env *e, const char *name, DB **db_r)
@@ -234,6 +239,7 @@ int env_flush(struct env *e)
 
 int env_checkpoint(struct env *e, bool force)
 {
-	int rc = e->env->txn_checkpoint(e->env, force ? 0 : CHECKPOINT_KIB, 0, force ? DB_FORCE : 0);
+	int rc =
+		e->env->txn_checkpoint(e->env, force ? 0 : CHECKPOINT_KIB, 0, force ? DB_FORCE : 0);
 	return rc ? failed(e, rc, "checkpoint") : 0;
 }

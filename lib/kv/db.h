@@ -1,7 +1,8 @@
 /*
- * The environment as its own thread sees it: plain blocking calls into Berkeley DB. Only kv.c calls these, and only through
- * the environment's thread (during open, too), so nothing here needs a lock; for the same reason the environment has
- * no locking subsystem, no shared region and no free-threaded handles.
+ * The environment as its own thread sees it: plain blocking calls into Berkeley DB. Only kv.c calls
+ * these, and only through the environment's thread (during open, too), so nothing here needs a
+ * lock; for the same reason the environment has no locking subsystem, no shared region and no
+ * free-threaded handles.
  */
 #ifndef KV_DB_H
 #define KV_DB_H
@@ -16,7 +17,8 @@ struct env {
 	DB *db[KV_TABLES_MAX];
 	size_t tables;
 	int dir_fd, lock_fd;
-	bool damaged; /* the library says that its files are wrong; it is not the disk that is full */
+	bool damaged; /* the library says that its files are wrong; it is not the disk that is full
+		       */
 	char error[200];
 };
 
@@ -43,7 +45,7 @@ int env_checkpoint(struct env *e, bool force);
 /* Operations in a batch: u8 op, u8 table, blob key, blob value (put only). */
 enum { OP_PUT = 1, OP_DELETE = 2 };
 
-#define DB_LOCK_NAME    "lock"
+#define DB_LOCK_NAME	"lock"
 #define DB_DAMAGED_NAME "damaged"
 
 #endif

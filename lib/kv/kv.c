@@ -9,15 +9,15 @@
 #include "kv/db.h"
 
 struct kv {
-	struct env env;              /* touched only on `thread` */
-	struct io_threads *thread;   /* just one */
-	struct list pending;         /* batches that wait for the next transaction */
+	struct env env;		   /* touched only on `thread` */
+	struct io_threads *thread; /* just one */
+	struct list pending;	   /* batches that wait for the next transaction */
 	bool committing;
 	struct fiber_cond committed;
-	bool failed;                 /* for good: the environment answered an error */
-	bool unflushed;              /* something was committed and not flushed yet */
+	bool failed;	/* for good: the environment answered an error */
+	bool unflushed; /* something was committed and not flushed yet */
 	bool closing;
-	struct fiber_cond wake;      /* the flusher's */
+	struct fiber_cond wake; /* the flusher's */
 	struct fiber_group flusher;
 };
 
@@ -108,7 +108,8 @@ static void flusher(void *arg)
 
 int kv_open(const struct kv_conf *conf, struct kv **kv_r, const char **err_r)
 {
-	/* err_r outlives the handle that failed; one text per thread is enough for a sentence that is printed at once. */
+	/* err_r outlives the handle that failed; one text per thread is enough for a sentence that
+	 * is printed at once. */
 	static _Thread_local char error[sizeof(((struct env *)0)->error)];
 	struct kv *kv = mem_new(struct kv);
 	list_init(&kv->pending);

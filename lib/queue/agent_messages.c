@@ -14,7 +14,8 @@ enum {
 
 #define MSG(name_, type_, text)                                                                    \
 	{                                                                                          \
-		.type = type_, .name = text, .size = sizeof(struct name_), .fields = name_##_fields \
+		.type = type_, .name = text, .size = sizeof(struct name_),                         \
+		.fields = name_##_fields                                                           \
 	}
 
 #define IPC_STRUCT agent_hello
@@ -70,8 +71,8 @@ static const struct ipc_msg agent_work_outcome_msg =
 	MSG(agent_work_outcome, TYPE_WORK_OUTCOME, "agent-work-outcome");
 
 #define IPC_STRUCT agent_result
-static const struct ipc_field agent_result_fields[] = {
-	IPC_ROW(U64, job), IPC_ROW(BOOL, host_down), IPC_ROW_LIST(outcomes, &agent_work_outcome_msg), IPC_ROWS_END};
+static const struct ipc_field agent_result_fields[] = {IPC_ROW(U64, job), IPC_ROW(BOOL, host_down),
+	IPC_ROW_LIST(outcomes, &agent_work_outcome_msg), IPC_ROWS_END};
 #undef IPC_STRUCT
 const struct ipc_msg agent_result_msg = MSG(agent_result, TYPE_RESULT, "agent-result");
 

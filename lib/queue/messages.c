@@ -14,7 +14,8 @@ enum {
 
 #define MSG(name_, type_, text)                                                                    \
 	{                                                                                          \
-		.type = type_, .name = text, .size = sizeof(struct name_), .fields = name_##_fields \
+		.type = type_, .name = text, .size = sizeof(struct name_),                         \
+		.fields = name_##_fields                                                           \
 	}
 
 #define IPC_STRUCT queue_announce
@@ -62,7 +63,8 @@ static const struct ipc_msg queue_message_info_msg =
 static const struct ipc_field queue_list_reply_fields[] = {
 	IPC_ROW(U64, total), IPC_ROW_LIST(messages, &queue_message_info_msg), IPC_ROWS_END};
 #undef IPC_STRUCT
-const struct ipc_msg queue_list_reply_msg = MSG(queue_list_reply, TYPE_LIST_REPLY, "queue-list-reply");
+const struct ipc_msg queue_list_reply_msg =
+	MSG(queue_list_reply, TYPE_LIST_REPLY, "queue-list-reply");
 
 #define IPC_STRUCT queue_action_request
 static const struct ipc_field queue_action_request_fields[] = {
@@ -87,4 +89,5 @@ const struct ipc_msg queue_show_request_msg =
 static const struct ipc_field queue_show_reply_fields[] = {
 	INFO_ROWS(info.), IPC_ROW(BLOB, head), IPC_ROWS_END};
 #undef IPC_STRUCT
-const struct ipc_msg queue_show_reply_msg = MSG(queue_show_reply, TYPE_SHOW_REPLY, "queue-show-reply");
+const struct ipc_msg queue_show_reply_msg =
+	MSG(queue_show_reply, TYPE_SHOW_REPLY, "queue-show-reply");

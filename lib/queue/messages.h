@@ -13,10 +13,10 @@ extern const struct ipc_msg queue_announce_msg;
 
 /* Operators. */
 struct queue_list_request {
-	const char *match;   /* trace id, or "" for all; or sender=/recipient=/domain= filters */
-	const char *state;   /* "", "held", "deferred", "active" */
+	const char *match; /* trace id, or "" for all; or sender=/recipient=/domain= filters */
+	const char *state; /* "", "held", "deferred", "active" */
 	uint64_t limit;
-	const char *after;   /* trace id to continue after */
+	const char *after; /* trace id to continue after */
 };
 struct queue_recipient_info {
 	const char *address, *state /* queued deferred held done failed */, *agent, *status, *text;

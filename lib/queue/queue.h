@@ -1,39 +1,45 @@
 /*
- * The queue's state, in memory and on disk. Three things are durable: spool segments (segment.h), which hold
- * every accepted message and are the truth; DONE stamps in them; and the queue database, which holds what
- * the segments can't tell: rows of messages that were not finished at the first attempt, and how far each
- * segment is settled. A message that is delivered at once never touches the database.
+ * The queue's state, in memory and on disk. Three things are durable: spool segments (segment.h),
+ * which hold every accepted message and are the truth; DONE stamps in them; and the queue database,
+ * which holds what the segments can't tell: rows of messages that were not finished at the first
+ * attempt, and how far each segment is settled. A message that is delivered at once never touches
+ * the database.
  *
- *	state of a message      segment record  row   position   in memory   leaves it by
- *	spooled                 whole           -     <= it      -           the scanner reads it: active
- *	active                  whole           -     <= it      yes         outcomes: done, parked
- *	active again            whole           yes   any        yes         outcomes: done, parked
- *	parked (deferred)       whole           yes   any        -           its time comes: active again
- *	held                    whole           yes   any        -           release: parked, due now
- *	done                    stamped         -     any        -           the segment is removed
- *	removed (operator)      stamped         -     any        -           the same
+ *	state                segment record  row  position  in memory  leaves it by
+ *	spooled              whole           -    <= it     -          the scanner reads it: active
+ *	active               whole           -    <= it     yes        outcomes: done, parked
+ *	active again         whole           yes  any       yes        outcomes: done, parked
+ *	parked (deferred)    whole           yes  any       -          its time comes: active again
+ *	held                 whole           yes  any       -          release: parked, due now
+ *	done                 stamped         -    any       -          the segment is removed
+ *	removed (operator)   stamped         -    any       -          the same
  *
- * "position <= it": a segment's position is the place of its first record that is neither done nor has a
- * row; it is written in the same transaction as the rows, or later.
+ * "position <= it": a segment's position is the place of its first record that is neither done nor
+ * has a row; it is written in the same transaction as the rows, or later.
  *
- * A recipient is waiting, sent (an agent has it), failed (its sender is yet to be told), expanded (others stand for
- * it) or done. Rows know no `sent`: what an agent had when qmgr died is waiting again.
+ * A recipient is waiting, sent (an agent has it), failed (its sender is yet to be told), expanded
+ * (others stand for it) or done. Rows know no `sent`: what an agent had when qmgr died is waiting
+ * again.
  *
- * Crash argument. After a crash every segment is read from its position. A record found there that is stamped is
- * done; one that has a row is the row's; any other is new. So nothing is lost, whatever was not yet written:
- *  - no row, no stamp: the attempt is repeated. `local` stores a delivery once, whatever the count (rule 17);
- *    for other agents an outcome that leaves the message unfinished is written at once, in the next transaction,
- *    and one that finishes it is the stamp, before anything else is sent or said.
- *  - a row is deleted, and the log flushed, before the stamp (rule 3); a row that is back after a power cut repeats
- *    the last second's attempts; if its segment is gone by then, the row is closed and logged.
- *  - a segment is removed when it is sealed or its owner is gone, it is scanned to its end, and neither memory nor
- *    database has a message of it.
- *  - mail made of mail (reports) is appended to qmgr's own segment and synced before the parent's outcome is
- *    written. Its id derives from parent and step, and the table of children remembers that it was made until the parent is
- *    done; the scanner of qmgr's own segment enters it too, before any agent gets work, for the crash in between.
- *  - database wiped or damaged: all segments are read from their start; stamped records are skipped, the others
- *    are new. What is lost is the count of attempts, the wish to hold, and which of several recipients were
- *    served: those get the message twice, unless they are local.
+ * Crash argument. After a crash every segment is read from its position. A record found there that
+ * is stamped is done; one that has a row is the row's; any other is new. So nothing is lost,
+ * whatever was not yet written:
+ *  - no row, no stamp: the attempt is repeated. `local` stores a delivery once, whatever the count
+ *    (rule 17); for other agents an outcome that leaves the message unfinished is written at once,
+ *    in the next transaction, and one that finishes it is the stamp, before anything else is sent
+ *    or said.
+ *  - a row is deleted, and the log flushed, before the stamp (rule 3); a row that is back after a
+ *    power cut repeats the last second's attempts; if its segment is gone by then, the row is
+ *    closed and logged.
+ *  - a segment is removed when it is sealed or its owner is gone, it is scanned to its end, and
+ *    neither memory nor database has a message of it.
+ *  - mail made of mail (reports) is appended to qmgr's own segment and synced before the parent's
+ *    outcome is written. Its id derives from parent and step, and the table of children remembers
+ *    that it was made until the parent is done; the scanner of qmgr's own segment enters it too,
+ *    before any agent gets work, for the crash in between.
+ *  - database wiped or damaged: all segments are read from their start; stamped records are
+ *    skipped, the others are new. What is lost is the count of attempts, the wish to hold, and
+ *    which of several recipients were served: those get the message twice, unless they are local.
  */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
@@ -55,18 +61,19 @@ enum recipient_state {
 
 struct queue_recipient {
 	const char *address;
-	const char *sender;    /* "": the envelope's; else who gets its reports (owner of a list) */
-	uint32_t origin;       /* which of the envelope's recipients it stems from */
-	uint32_t parent;       /* which of this array was expanded to it; QUEUE_NO_PARENT */
-	unsigned notify;       /* NOTIFY_* */
+	const char *sender; /* "": the envelope's; else who gets its reports (owner of a list) */
+	uint32_t origin;    /* which of the envelope's recipients it stems from */
+	uint32_t parent;    /* which of this array was expanded to it; QUEUE_NO_PARENT */
+	unsigned notify;    /* NOTIFY_* */
 	enum recipient_state state;
-	bool reported;         /* a success report was made */
+	bool reported; /* a success report was made */
 	uint32_t attempts;
-	struct outcome last;   /* of the last attempt; status "" before it */
-	const char *agent;     /* who made it */
+	struct outcome last; /* of the last attempt; status "" before it */
+	const char *agent;   /* who made it */
 };
 
-/* What the database knows of a message. The envelope stays in the segment; sender and size are here for lists. */
+/* What the database knows of a message. The envelope stays in the segment; sender and size are here
+ * for lists. */
 struct queue_row {
 	char trace[TRACE_ID_LEN + 1];
 	const char *sender;
@@ -90,7 +97,8 @@ bool queue_place_parse(struct span key, uint64_t *segment_r, uint64_t *at_r);
 void queue_due_put(struct str *out, int64_t at_s, uint64_t segment, uint64_t at);
 bool queue_due_parse(struct span key, int64_t *at_s_r, uint64_t *segment_r, uint64_t *at_r);
 
-/* The id of the message that `step` makes out of `parent`: always the same (rule 5). It sorts beside its parent. */
+/* The id of the message that `step` makes out of `parent`: always the same (rule 5). It sorts
+ * beside its parent. */
 void queue_child_trace(const char *parent, const char *step, struct trace_id *id_r);
 
 #endif

@@ -13,13 +13,14 @@ struct segment_reader {
 	int fd;
 	uint64_t salt;
 	uint64_t limit;
-	char *window;       /* what was read last: */
+	char *window;	    /* what was read last: */
 	uint64_t window_at; /* these octets of the file */
 	size_t window_n;
 	struct str envelope; /* of a record that does not fit into the window */
 };
 
-/* At least n octets at `at` in memory; fewer are there (limit, end of file) when it returns NULL with errno 0. */
+/* At least n octets at `at` in memory; fewer are there (limit, end of file) when it returns NULL
+ * with errno 0. */
 static const char *look(struct segment_reader *r, uint64_t at, size_t n)
 {
 	errno = 0;
@@ -71,7 +72,8 @@ void segment_reader_limit(struct segment_reader *r, uint64_t end)
 	r->limit = end;
 }
 
-/* Sequentially through a payload that is larger than the window: its checksum, its envelope. 1 whole, 0 not, -1 errno. */
+/* Sequentially through a payload that is larger than the window: its checksum, its envelope. 1
+ * whole, 0 not, -1 errno. */
 static int check_large(struct segment_reader *r, uint64_t at, const struct record_head *h)
 {
 	uint32_t crc = 0;
@@ -181,8 +183,8 @@ enum segment_found segment_read(struct segment_reader *r, uint64_t at, bool clos
 	}
 }
 
-enum segment_found segment_read_at(struct segment_reader *r, uint64_t at, struct str *envelope,
-	struct segment_record *rec_r)
+enum segment_found segment_read_at(
+	struct segment_reader *r, uint64_t at, struct str *envelope, struct segment_record *rec_r)
 {
 	struct record_head h;
 	char head[SEGMENT_RECORD];

@@ -4,7 +4,7 @@
 #include "os/os.h"
 
 #define RECORD_MAGIC   0x63655254u /* "TRec" */
-#define RECORD_CHECKED 48          /* octets that the head's checksum covers */
+#define RECORD_CHECKED 48	   /* octets that the head's checksum covers */
 #define DONE_WORD      0x646e6f44454e4f44u
 
 static const char segment_magic[8] = {'T', 'H', 'R', 'N', 'S', 'E', 'G', '1'};
@@ -41,7 +41,8 @@ bool segment_head_parse(struct span start, struct segment_head *h_r)
 	if (parse_copy(start, h_r))
 		return true;
 	return start.n > SEGMENT_HEADER_COPY &&
-	       parse_copy(span_make(start.p + SEGMENT_HEADER_COPY, start.n - SEGMENT_HEADER_COPY), h_r);
+	       parse_copy(span_make(start.p + SEGMENT_HEADER_COPY, start.n - SEGMENT_HEADER_COPY),
+		       h_r);
 }
 
 void record_head_put(struct str *out, const struct record_head *h, uint64_t salt, uint64_t at)

@@ -6,10 +6,10 @@
 
 enum record_kind { RECORD_MESSAGE = 1, RECORD_SKIP = 2, RECORD_SEAL = 3 };
 
-#define SEGMENT_HEADER      36 /* octets of the header that mean something */
+#define SEGMENT_HEADER	    36 /* octets of the header that mean something */
 #define SEGMENT_HEADER_COPY 512
-#define RECORD_SALT_AT      8
-#define RECORD_DONE_AT      56
+#define RECORD_SALT_AT	    8
+#define RECORD_DONE_AT	    56
 
 struct segment_head {
 	uint64_t id, salt, created_us;

@@ -5,25 +5,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The pause after so many attempts: first, doubled with each further one, at most `most`. Any unit. */
+/* The pause after so many attempts: first, doubled with each further one, at most `most`. Any unit.
+ * */
 int64_t retry_pause(uint64_t attempts, int64_t first, int64_t most);
 
-/* v changed by up to a tenth either way, always the same for one seed: what failed together is not tried together for ever. */
+/* v changed by up to a tenth either way, always the same for one seed: what failed together is not
+ * tried together for ever. */
 int64_t retry_spread(int64_t v, uint64_t seed);
 
 /*
- * The pace of deliveries to one destination: how many at once, and whether it is given a rest. Grows by one
- * after as many good deliveries in a row as it is wide, halves with each bad one; after PACE_BAD_MAX bad ones in a row, once its
- * width is one, or at once when the agent says that the host is down, the destination is closed for a pause
- * that doubles until something succeeds.
+ * The pace of deliveries to one destination: how many at once, and whether it is given a rest.
+ * Grows by one after as many good deliveries in a row as it is wide, halves with each bad one;
+ * after PACE_BAD_MAX bad ones in a row, once its width is one, or at once when the agent says that
+ * the host is down, the destination is closed for a pause that doubles until something succeeds.
  */
 #define PACE_BAD_MAX 3
 
 struct pace {
 	unsigned width, most;
-	unsigned good, bad;    /* in a row */
-	unsigned closures;     /* since the last good delivery */
-	int64_t closed_until;  /* 0: open */
+	unsigned good, bad;   /* in a row */
+	unsigned closures;    /* since the last good delivery */
+	int64_t closed_until; /* 0: open */
 };
 
 void pace_init(struct pace *p, unsigned initial, unsigned most);

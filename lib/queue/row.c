@@ -59,7 +59,8 @@ static bool get_recipient(struct reader *r, struct pool *pool, size_t i, struct 
 	to->last.remote_mta = get_cstr(r, pool);
 	to->agent = get_cstr(r, pool);
 	to->state = (enum recipient_state)state;
-	return !r->bad && state < RCPT_STATES && state != RCPT_SENT && fate <= FATE_FAILED && parent <= i;
+	return !r->bad && state < RCPT_STATES && state != RCPT_SENT && fate <= FATE_FAILED &&
+	       parent <= i;
 }
 
 int queue_row_parse(struct span blob, struct pool *pool, struct queue_row *row_r)
@@ -69,7 +70,8 @@ int queue_row_parse(struct span blob, struct pool *pool, struct queue_row *row_r
 		return -1;
 	unsigned flags = get_u8(&r);
 	struct span trace = get_bytes(&r, TRACE_ID_LEN);
-	*row_r = (struct queue_row){.held = flags & ROW_HELD, .warned = flags & ROW_WARNED,
+	*row_r = (struct queue_row){.held = flags & ROW_HELD,
+		.warned = flags & ROW_WARNED,
 		.parent = flags & ROW_PARENT};
 	if (!r.bad)
 		memcpy(row_r->trace, trace.p, TRACE_ID_LEN);

@@ -12,8 +12,8 @@
 #include "queue/messages.h"
 #include "queue/segment.h"
 
-#define SPACE_CACHE_MS 1000
-#define OPEN_MS        5000
+#define SPACE_CACHE_MS	   1000
+#define OPEN_MS		   5000
 #define SPACE_FACTOR(size) ((size) + (size) / 2) /* rule 10 */
 
 /* A segment that is being written; closed by the last that leaves once it is retired. */
@@ -29,9 +29,9 @@ struct submitter {
 	struct fiber_mutex change; /* one at a time asks for a new segment */
 	uint64_t free_space;
 	int64_t free_space_at;
-	bool opening;              /* a fiber opens the line to qmgr */
+	bool opening;		   /* a fiber opens the line to qmgr */
 	struct segment_place last; /* to be announced when it is open */
-	bool freed;                /* while that fiber was at it */
+	bool freed;		   /* while that fiber was at it */
 };
 
 struct submission {
@@ -229,8 +229,8 @@ static void announce(struct submitter *s, const struct segment_place *place)
 	}
 }
 
-static enum submit_status append(struct submitter *s, const struct segment_message *message,
-	const char **err_r)
+static enum submit_status append(
+	struct submitter *s, const struct segment_message *message, const char **err_r)
 {
 	struct segment_place place;
 	struct spool *spool = enter(s, err_r);
@@ -249,13 +249,13 @@ static enum submit_status append(struct submitter *s, const struct segment_messa
 	if (status != SEGMENT_OK)
 		*err_r = status == SEGMENT_DISK_FULL ? "The disk of the queue is full."
 						     : "Writing the message to the queue failed.";
-	return status == SEGMENT_OK          ? SUBMIT_OK
+	return status == SEGMENT_OK	     ? SUBMIT_OK
 	       : status == SEGMENT_DISK_FULL ? SUBMIT_DISK_FULL
 					     : SUBMIT_FAILED;
 }
 
-enum submit_status submission_commit(struct submission **mp, const struct envelope *env,
-	struct span prefix, const char **err_r)
+enum submit_status submission_commit(
+	struct submission **mp, const struct envelope *env, struct span prefix, const char **err_r)
 {
 	struct submission *m = *mp;
 	enum submit_status status = m->disk_full ? SUBMIT_DISK_FULL : SUBMIT_FAILED;
@@ -264,8 +264,11 @@ enum submit_status submission_commit(struct submission **mp, const struct envelo
 		struct str envelope = STR_INIT;
 		envelope_put(&envelope, env);
 		struct segment_message message = {.trace = env->trace.s,
-			.envelope = str_span(&envelope), .prefix = prefix,
-			.head = str_span(&m->memory), .rest_fd = m->rest_fd, .rest_size = m->rest_size};
+			.envelope = str_span(&envelope),
+			.prefix = prefix,
+			.head = str_span(&m->memory),
+			.rest_fd = m->rest_fd,
+			.rest_size = m->rest_size};
 		status = append(m->s, &message, err_r);
 		str_fini(&envelope);
 	}

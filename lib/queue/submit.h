@@ -1,8 +1,9 @@
 /*
- * Accepting a message durably: what smtpd does between DATA and 250. Bytes are buffered in memory, large
- * bodies in an unlinked temporary file; commit appends one record {magic, length, crc32c, trace id, envelope, body} to this process's spool
- * segment, shares a sync with the others (io/commit.h), and announces it to qmgr without waiting for it.
- * Design section 4 and rules 1-4, 8-10.
+ * Accepting a message durably: what smtpd does between DATA and 250. Bytes are buffered in memory,
+ * large bodies in an unlinked temporary file; commit appends one record {magic, length, crc32c,
+ * trace id, envelope, body} to this process's spool segment, shares a sync with the others
+ * (io/commit.h), and announces it to qmgr without waiting for it. Design section 4 and rules 1-4,
+ * 8-10.
  */
 #ifndef QUEUE_SUBMIT_H
 #define QUEUE_SUBMIT_H
@@ -18,11 +19,11 @@ struct submitter; /* one per process */
 struct submitter_conf {
 	segment_source_fn source;
 	void *arg;
-	struct ipc_client *qmgr;   /* may be NULL: qmgr finds the records by itself */
-	uint64_t segment_size;     /* a new segment is asked for past this */
-	uint64_t memory_max;       /* per message; more goes to a temporary file */
-	uint64_t disk_reserve;     /* rule 10 */
-	const char *tmp_dir;       /* for O_TMPFILE; NULL: a memfd */
+	struct ipc_client *qmgr; /* may be NULL: qmgr finds the records by itself */
+	uint64_t segment_size;	 /* a new segment is asked for past this */
+	uint64_t memory_max;	 /* per message; more goes to a temporary file */
+	uint64_t disk_reserve;	 /* rule 10 */
+	const char *tmp_dir;	 /* for O_TMPFILE; NULL: a memfd */
 };
 struct submitter *submitter_new(const struct submitter_conf *conf);
 /* Seals the segment. */
@@ -39,10 +40,10 @@ uint64_t submission_size(const struct submission *m);
 struct span submission_head(const struct submission *m);
 
 enum submit_status { SUBMIT_OK, SUBMIT_DISK_FULL, SUBMIT_FAILED };
-/* prefix (trace fields) goes in front of the body. env->trace is the message's id. When SUBMIT_OK is returned the message is on the
- * medium. Frees the submission in every case. */
-enum submit_status submission_commit(struct submission **m, const struct envelope *env,
-	struct span prefix, const char **err_r);
+/* prefix (trace fields) goes in front of the body. env->trace is the message's id. When SUBMIT_OK
+ * is returned the message is on the medium. Frees the submission in every case. */
+enum submit_status submission_commit(
+	struct submission **m, const struct envelope *env, struct span prefix, const char **err_r);
 void submission_abort(struct submission **m);
 
 #endif

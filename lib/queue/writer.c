@@ -13,8 +13,8 @@
 #include "os/os.h"
 #include "queue/record.h"
 
-/* Space is filled with zeros by this much at a time: a sync of overwritten blocks is twice as fast as one of
- * appended or merely allocated ones. */
+/* Space is filled with zeros by this much at a time: a sync of overwritten blocks is twice as fast
+ * as one of appended or merely allocated ones. */
 #define ZERO_AHEAD (512u * 1024)
 #define ZERO_BLOCK (64u * 1024)
 /* A larger record is worth its own metadata; it is not written twice. */
@@ -24,7 +24,7 @@
 struct segment_writer {
 	int fd;
 	uint64_t id, salt;
-	uint64_t end;    /* the next record's place */
+	uint64_t end;	 /* the next record's place */
 	uint64_t zeroed; /* filled up to here */
 	struct commit *commit;
 	bool dead;
@@ -56,8 +56,12 @@ int segment_writer_open(int fd, uint64_t id, struct segment_writer **w_r, const 
 	if (rc < 0)
 		return fail_open(fd, "can't be written", err_r);
 	struct segment_writer *w = mem_new(struct segment_writer);
-	*w = (struct segment_writer){.fd = fd, .id = id, .salt = head.salt, .end = SEGMENT_START,
-		.zeroed = SEGMENT_START, .commit = commit_new(fd, NULL)};
+	*w = (struct segment_writer){.fd = fd,
+		.id = id,
+		.salt = head.salt,
+		.end = SEGMENT_START,
+		.zeroed = SEGMENT_START,
+		.commit = commit_new(fd, NULL)};
 	*w_r = w;
 	return 0;
 }
@@ -99,13 +103,15 @@ void segment_writer_close(struct segment_writer **wp)
 		return;
 	if (!segment_writer_is_dead(w) && put_mark(w, w->end, RECORD_SEAL, 0) == 0 &&
 		w->zeroed > w->end && ftruncate(w->fd, (off_t)(w->end + SEGMENT_RECORD)) < 0)
-		log_debug("segment: the tail of %016llx stays allocated", (unsigned long long)w->id);
+		log_debug(
+			"segment: the tail of %016llx stays allocated", (unsigned long long)w->id);
 	commit_free(&w->commit);
 	close(w->fd);
 	mem_free(wp);
 }
 
-/* Room for a record of that size: what is reserved here can be written without running out of disk. */
+/* Room for a record of that size: what is reserved here can be written without running out of disk.
+ * */
 static int reserve(struct segment_writer *w, uint64_t size)
 {
 	static const char zeros[ZERO_BLOCK];
@@ -173,17 +179,22 @@ static void put_front(struct str *out, const struct segment_message *m)
 	str_add_span(out, m->head);
 }
 
-static int write_record(struct segment_writer *w, const struct segment_message *m, uint64_t at,
-	uint64_t length)
+static int write_record(
+	struct segment_writer *w, const struct segment_message *m, uint64_t at, uint64_t length)
 {
 	struct str front = STR_INIT, head = STR_INIT;
 	put_front(&front, m);
-	struct copy copy = {.from = m->rest_fd, .to = w->fd, .size = m->rest_size, .at = at + front.len,
+	struct copy copy = {.from = m->rest_fd,
+		.to = w->fd,
+		.size = m->rest_size,
+		.at = at + front.len,
 		.crc = os_crc32c(0, front.s + SEGMENT_RECORD, front.len - SEGMENT_RECORD)};
 	int rc = copy_rest(&copy);
 	if (rc == 0) {
-		struct record_head h = {.kind = RECORD_MESSAGE, .length = length,
-			.envelope = (uint32_t)m->envelope.n, .crc = copy.crc};
+		struct record_head h = {.kind = RECORD_MESSAGE,
+			.length = length,
+			.envelope = (uint32_t)m->envelope.n,
+			.crc = copy.crc};
 		memcpy(h.trace, m->trace, TRACE_ID_LEN);
 		record_head_put(&head, &h, w->salt, at);
 		memcpy(front.s, head.s, SEGMENT_RECORD);
@@ -210,7 +221,8 @@ enum segment_status segment_append(
 	*place_r = (struct segment_place){.segment = w->id, .at = at, .length = size};
 	if (write_record(w, m, at, length) == 0 && commit_wait(w->commit) == 0)
 		return SEGMENT_OK;
-	/* What is refused must not be delivered either; where even this fails the segment is of no more use. */
+	/* What is refused must not be delivered either; where even this fails the segment is of no
+	 * more use. */
 	int error = errno;
 	if (put_mark(w, at, RECORD_SKIP, length) < 0)
 		w->dead = true;

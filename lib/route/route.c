@@ -16,8 +16,8 @@ static const char *first_host(struct pool *pool, const char *list)
 	return pool_strndup(pool, list + strspn(list, " ,\t"), n);
 }
 
-static void to_other_host(struct pool *pool, const char *domain, const char *smart_host,
-	struct route *route)
+static void to_other_host(
+	struct pool *pool, const char *domain, const char *smart_host, struct route *route)
 {
 	const char *host = smart_host ? first_host(pool, smart_host) : "";
 	if (!*host && !*domain) {
@@ -54,8 +54,12 @@ void route_address(struct ipc_client *directory, struct pool *pool, const char *
 	const char *domain, const char *smart_host, struct route *route_r)
 {
 	struct dir_resolve_reply reply = {0};
-	*route_r = (struct route){
-		.agent = "", .account = "", .canonical = "", .destination = "", .status = "", .text = ""};
+	*route_r = (struct route){.agent = "",
+		.account = "",
+		.canonical = "",
+		.destination = "",
+		.status = "",
+		.text = ""};
 	directory_resolve(directory, pool, local, domain, &reply);
 	switch ((enum directory_status)reply.status) {
 	case DIR_NOT_LOCAL:

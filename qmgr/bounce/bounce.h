@@ -4,7 +4,8 @@
 #include "agent/agent.h"
 #include "params/bounce.h"
 
-/* Makes the report that job->reason asks for. The outcomes say afterwards what became of the report. */
+/* Makes the report that job->reason asks for. The outcomes say afterwards what became of the
+ * report. */
 void bounce_deliver(struct service_ctx *svc, struct agent_job *job);
 
 #endif

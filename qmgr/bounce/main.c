@@ -1,7 +1,8 @@
 /*
  * bounce: writes delivery reports (RFC 3461-3464) for qmgr.
  *
- * Trust: reads message content, to return its header or all of it; parses no more than where the header ends.
+ * Trust: reads message content, to return its header or all of it; parses no more than where the
+ * header ends.
  * Owns: nothing. The report goes to qmgr, which puts it into its own segment (rule 5).
  * Talks to: qmgr.
  */

@@ -24,13 +24,16 @@ static enum dsn_kind action_of(enum dsn_kind kind, enum fate fate)
 {
 	if (kind != DSN_DELIVERED)
 		return kind;
-	return fate == FATE_RELAYED ? DSN_RELAYED : fate == FATE_EXPANDED ? DSN_EXPANDED : DSN_DELIVERED;
+	return fate == FATE_RELAYED    ? DSN_RELAYED
+	       : fate == FATE_EXPANDED ? DSN_EXPANDED
+				       : DSN_DELIVERED;
 }
 
-static bool wants_header_only(const struct bounce_conf *conf, const struct agent_job *job,
-	enum dsn_kind kind)
+static bool wants_header_only(
+	const struct bounce_conf *conf, const struct agent_job *job, enum dsn_kind kind)
 {
-	return kind != DSN_FAILED || job->envelope->ret == DSN_RET_HDRS || job->size > DSN_RETURN_MAX ||
+	return kind != DSN_FAILED || job->envelope->ret == DSN_RET_HDRS ||
+	       job->size > DSN_RETURN_MAX ||
 	       (job->envelope->ret != DSN_RET_FULL && job->size > conf->returned_size_max);
 }
 
@@ -63,8 +66,8 @@ static struct dsn_row *rows_of(const struct agent_job *job, enum dsn_kind kind, 
 	return v;
 }
 
-/* The same recipients with the same fate make the same step, so that the report is made once (rule 5), and others another one, so
- * that none is forgotten. */
+/* The same recipients with the same fate make the same step, so that the report is made once (rule
+ * 5), and others another one, so that none is forgotten. */
 static const char *step_of(const struct agent_job *job)
 {
 	uint32_t crc = 0;
@@ -83,7 +86,8 @@ static void put_report(struct str *out, const struct service_ctx *svc, const str
 	const char *host = svc->common->hostname;
 	int64_t now_s = clock_wall_s();
 	const struct dsn dsn = {
-		.kind = kind == DSN_DELIVERED ? action_of(kind, job->recipients[0].outcome.fate) : kind,
+		.kind = kind == DSN_DELIVERED ? action_of(kind, job->recipients[0].outcome.fate)
+					      : kind,
 		.reporting_mta = host,
 		.from = pool_printf(job->pool, "mailer-daemon@%s", host),
 		.to = env->sender,
@@ -109,7 +113,8 @@ static int submit_report(struct service_ctx *svc, struct agent_job *job, const c
 	struct span report, const char **err_r)
 {
 	const struct bounce_conf *conf = svc->params;
-	struct recipient to[2] = {{.address = job->envelope->sender, .orcpt = "", .notify = NOTIFY_NEVER}};
+	struct recipient to[2] = {
+		{.address = job->envelope->sender, .orcpt = "", .notify = NOTIFY_NEVER}};
 	struct envelope env = {
 		.arrival_us = clock_wall_us(),
 		.sender = "",
@@ -121,7 +126,8 @@ static int submit_report(struct service_ctx *svc, struct agent_job *job, const c
 		.protocol = "",
 	};
 	if (conf->postmaster_copy)
-		to[env.nrecipient++] = (struct recipient){.address = "postmaster", .orcpt = "", .notify = NOTIFY_NEVER};
+		to[env.nrecipient++] = (struct recipient){
+			.address = "postmaster", .orcpt = "", .notify = NOTIFY_NEVER};
 	return agent_submit(svc, job, step, &env, report, err_r);
 }
 

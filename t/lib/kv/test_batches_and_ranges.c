@@ -132,8 +132,11 @@ static void ranges(void **state)
 		put(f, T_A, keys[i], "value");
 	put(f, T_B, "never", "seen");
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		struct kv_range range = {.table = T_A, .from = span_of(rows[i].from),
-			.after = rows[i].after, .prefix = span_of(rows[i].prefix), .limit = rows[i].limit,
+		struct kv_range range = {.table = T_A,
+			.from = span_of(rows[i].from),
+			.after = rows[i].after,
+			.prefix = span_of(rows[i].prefix),
+			.limit = rows[i].limit,
 			.keys_only = i % 2};
 		struct kv_row *v;
 		size_t n;
@@ -204,7 +207,8 @@ static void many_fibers_commit_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(values_are_kept_per_table_and_over_a_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			values_are_kept_per_table_and_over_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(later_changes_of_a_batch_win, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_aborted_batch_changes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(ranges, setup, teardown),

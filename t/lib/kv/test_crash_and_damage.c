@@ -1,4 +1,5 @@
-/* What was committed survives the death of the process; damage is told apart from a bad moment, never read as data. */
+/* What was committed survives the death of the process; damage is told apart from a bad moment,
+ * never read as data. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -175,7 +176,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_killed_process_loses_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_process_at_a_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_condemned_environment_is_set_aside, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_condemned_environment_is_set_aside, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged_pages_are_reported, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Any bytes as a row of the queue database, and as a payload of each frame between qmgr, agents, submitters, operators. */
+/* Any bytes as a row of the queue database, and as a payload of each frame between qmgr, agents,
+ * submitters, operators. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -9,10 +10,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct ipc_msg *const frames[] = {&agent_hello_msg, &agent_segment_msg, &agent_work_msg,
-	&agent_result_msg, &agent_noted_msg, &agent_submit_request_msg, &agent_submit_reply_msg,
-	&queue_announce_msg, &queue_list_request_msg, &queue_list_reply_msg, &queue_action_request_msg,
-	&queue_action_reply_msg, &queue_show_request_msg, &queue_show_reply_msg};
+static const struct ipc_msg *const frames[] = {&agent_hello_msg, &agent_segment_msg,
+	&agent_work_msg, &agent_result_msg, &agent_noted_msg, &agent_submit_request_msg,
+	&agent_submit_reply_msg, &queue_announce_msg, &queue_list_request_msg,
+	&queue_list_reply_msg, &queue_action_request_msg, &queue_action_reply_msg,
+	&queue_show_request_msg, &queue_show_reply_msg};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,6 +1,7 @@
 /*
- * Any bytes as a segment. So that the fuzzer gets past the checksums they are made right first, wherever a
- * record's magic stands at a record's place: the parser then has to cope with every length and kind.
+ * Any bytes as a segment. So that the fuzzer gets past the checksums they are made right first,
+ * wherever a record's magic stands at a record's place: the parser then has to cope with every
+ * length and kind.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include "queue/queue.h"
 #include "queue/record.h"
 
-#define SALT    0x1122334455667788u
+#define SALT	0x1122334455667788u
 #define CHECKED 48
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -55,7 +56,8 @@ static void read_all(int fd, bool closed)
 	if (segment_reader_open(fd, 1, &r) != 1)
 		return;
 	while (segment_read(r, at, closed, &rec, &lost) == SEGMENT_FOUND) {
-		if (rec.next <= at || rec.at < at || rec.body_at < rec.at || rec.body_at + rec.body_size > rec.next)
+		if (rec.next <= at || rec.at < at || rec.body_at < rec.at ||
+			rec.body_at + rec.body_size > rec.next)
 			abort();
 		if (segment_read_at(r, rec.at, &envelope, &rec) != SEGMENT_FOUND)
 			abort();

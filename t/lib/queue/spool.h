@@ -56,14 +56,18 @@ static inline enum segment_status spool_append(
 	snprintf(trace, sizeof(trace), "%016u", n);
 	char *body = mem_alloc(size + 1);
 	memset(body, 'a' + (int)(n % 26), size);
-	struct segment_message m = {.trace = trace, .envelope = span_of("envelope"),
-		.prefix = span_of("prefix:"), .head = span_make(body, size), .rest_fd = -1};
+	struct segment_message m = {.trace = trace,
+		.envelope = span_of("envelope"),
+		.prefix = span_of("prefix:"),
+		.head = span_make(body, size),
+		.rest_fd = -1};
 	enum segment_status status = segment_append(f->writer, &m, place_r);
 	mem_free(&body);
 	return status;
 }
 
-/* Numbers of the messages in a segment as text: "1 2 4", with * behind a stamped one, then how it ended. */
+/* Numbers of the messages in a segment as text: "1 2 4", with * behind a stamped one, then how it
+ * ended. */
 static inline void spool_read(int fd, uint64_t id, bool closed, struct str *out)
 {
 	static const char *const ends[] = {"", "sealed", "tail", "error"};

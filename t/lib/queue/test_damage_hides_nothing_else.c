@@ -1,5 +1,5 @@
-/* A segment cut or flipped at every octet of its last KiB, and at places that matter: every record that is whole is
- * found, none that isn't is returned. */
+/* A segment cut or flipped at every octet of its last KiB, and at places that matter: every record
+ * that is whole is found, none that isn't is returned. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +54,8 @@ static void read_bytes(struct image *im, const char *p, size_t n, bool closed, s
 }
 
 /* All but those that `bad` touches, or only those before it when the owner lives. */
-static void expect_without(struct image *im, uint64_t from, uint64_t to, bool closed, struct str *out)
+static void expect_without(
+	struct image *im, uint64_t from, uint64_t to, bool closed, struct str *out)
 {
 	str_reset(out);
 	for (unsigned i = 0; i < COUNT; i++) {
@@ -119,7 +120,8 @@ static void zeroed_ranges(void **state)
 	struct str got = STR_INIT, expect = STR_INIT;
 	for (unsigned first = 0; first < COUNT; first++)
 		for (unsigned last = first; last < COUNT; last++) {
-			uint64_t from = im->places[first].at, to = im->places[last].at + im->places[last].length;
+			uint64_t from = im->places[first].at,
+				 to = im->places[last].at + im->places[last].length;
 			char *copy = mem_alloc(im->n);
 			memcpy(copy, im->bytes, im->n);
 			memset(copy + from, 0, to - from);
@@ -166,8 +168,10 @@ static void a_message_can_not_forge_a_record(void **state)
 		str_add(&forged, im->bytes + im->places[3].at, im->places[3].length);
 		str_putc(&forged, 'x');
 	}
-	struct segment_message m = {.trace = "0000000000000100", .envelope = span_of("e"),
-		.head = str_span(&forged), .rest_fd = -1};
+	struct segment_message m = {.trace = "0000000000000100",
+		.envelope = span_of("e"),
+		.head = str_span(&forged),
+		.rest_fd = -1};
 	assert_int_equal(segment_append(im->f.writer, &m, &place), SEGMENT_OK);
 	assert_int_equal(spool_append(&im->f, 101, 10, &place), SEGMENT_OK);
 	size_t n = segment_writer_size(im->f.writer);

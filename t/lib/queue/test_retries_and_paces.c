@@ -1,4 +1,5 @@
-/* Pauses grow and end; a destination's pace widens with success, halves with failure, closes when its host is down. */
+/* Pauses grow and end; a destination's pace widens with success, halves with failure, closes when
+ * its host is down. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,14 +15,22 @@ static void pauses_double_up_to_the_most(void **state)
 		uint64_t attempts;
 		int64_t first, most, expect;
 	} rows[] = {
-		{0, 300, 3600, 300}, {1, 300, 3600, 300}, {2, 300, 3600, 600}, {3, 300, 3600, 1200},
-		{4, 300, 3600, 2400}, {5, 300, 3600, 3600}, {6, 300, 3600, 3600},
-		{UINT64_MAX, 300, 3600, 3600}, {1, 3600, 300, 300}, {9, 1, INT64_MAX, 256},
+		{0, 300, 3600, 300},
+		{1, 300, 3600, 300},
+		{2, 300, 3600, 600},
+		{3, 300, 3600, 1200},
+		{4, 300, 3600, 2400},
+		{5, 300, 3600, 3600},
+		{6, 300, 3600, 3600},
+		{UINT64_MAX, 300, 3600, 3600},
+		{1, 3600, 300, 300},
+		{9, 1, INT64_MAX, 256},
 		{1000, 1, INT64_MAX, INT64_MAX},
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
-		assert_int_equal(retry_pause(rows[i].attempts, rows[i].first, rows[i].most), rows[i].expect);
+		assert_int_equal(
+			retry_pause(rows[i].attempts, rows[i].first, rows[i].most), rows[i].expect);
 }
 
 static void pauses_are_spread_by_a_tenth(void **state)
@@ -39,7 +48,8 @@ static void pauses_are_spread_by_a_tenth(void **state)
 	assert_int_equal(retry_spread(1, 7), 1);
 }
 
-/* g good, b bad, d down; a digit lets that many seconds pass; c expects closed, o open; w the width follows as a letter a = 1. */
+/* g good, b bad, d down; a digit lets that many seconds pass; c expects closed, o open; w the width
+ * follows as a letter a = 1. */
 static void run(const char *script, struct pace *p)
 {
 	int64_t now = 1000;
@@ -78,13 +88,13 @@ static void paces(void **state)
 {
 	static const char *const scripts[] = {
 		"o we",
-		"gggg we g wf ggggg wf g wg",           /* one wider after as many good ones */
-		"b wb b wa o",                          /* halves, stays open */
-		"b b b o b c",                          /* at width one, the third bad one in a row closes */
-		"d c wa 3 c 1 o",                       /* down: at once, for the first pause */
+		"gggg we g wf ggggg wf g wg", /* one wider after as many good ones */
+		"b wb b wa o",		      /* halves, stays open */
+		"b b o b c",		      /* at width one, the third bad one in a row closes */
+		"d c wa 3 c 1 o",	      /* down: at once, for the first pause */
 		"d 4 o d c 7 c 1 o d c 9 c 1 o d 9 c 1 o", /* each pause doubles, up to the most */
-		"d 4 o g d c 3 c 1 o",                  /* until something succeeds */
-		"d d d d c 4 o",                        /* those under way when it closed count once */
+		"d 4 o g d c 3 c 1 o",			   /* until something succeeds */
+		"d d d d c 4 o", /* those under way when it closed count once */
 		"b g gg wc",
 	};
 	(void)state;

@@ -1,4 +1,5 @@
-/* Rows of the queue database come back as they were, damaged ones not at all; keys sort as their numbers. */
+/* Rows of the queue database come back as they were, damaged ones not at all; keys sort as their
+ * numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,16 +10,37 @@
 
 static struct queue_row sample(struct queue_recipient *v)
 {
-	v[0] = (struct queue_recipient){.address = "list@here.test", .sender = "", .parent = QUEUE_NO_PARENT,
-		.state = RCPT_EXPANDED, .last = {FATE_EXPANDED, "2.0.0", "expanded", ""}, .agent = "alias"};
-	v[1] = (struct queue_recipient){.address = "a@b.test", .sender = "owner-list@here.test",
-		.parent = 0, .notify = 6, .state = RCPT_SENT, .attempts = 3,
-		.last = {FATE_DEFERRED, "4.2.0", "not now", "mx.b.test"}, .agent = "smtp"};
-	v[2] = (struct queue_recipient){.address = "c@d.test", .sender = "", .origin = 1,
-		.parent = QUEUE_NO_PARENT, .state = RCPT_FAILED, .reported = true,
-		.last = {FATE_FAILED, "5.1.1", "nobody", ""}, .agent = "local"};
-	return (struct queue_row){.trace = "0123456789ABCDEF", .sender = "s@here.test", .arrival_s = 17,
-		.next_s = 400, .size = 12345, .attempts = 2, .warned = true, .parent = true, .recipients = v,
+	v[0] = (struct queue_recipient){.address = "list@here.test",
+		.sender = "",
+		.parent = QUEUE_NO_PARENT,
+		.state = RCPT_EXPANDED,
+		.last = {FATE_EXPANDED, "2.0.0", "expanded", ""},
+		.agent = "alias"};
+	v[1] = (struct queue_recipient){.address = "a@b.test",
+		.sender = "owner-list@here.test",
+		.parent = 0,
+		.notify = 6,
+		.state = RCPT_SENT,
+		.attempts = 3,
+		.last = {FATE_DEFERRED, "4.2.0", "not now", "mx.b.test"},
+		.agent = "smtp"};
+	v[2] = (struct queue_recipient){.address = "c@d.test",
+		.sender = "",
+		.origin = 1,
+		.parent = QUEUE_NO_PARENT,
+		.state = RCPT_FAILED,
+		.reported = true,
+		.last = {FATE_FAILED, "5.1.1", "nobody", ""},
+		.agent = "local"};
+	return (struct queue_row){.trace = "0123456789ABCDEF",
+		.sender = "s@here.test",
+		.arrival_s = 17,
+		.next_s = 400,
+		.size = 12345,
+		.attempts = 2,
+		.warned = true,
+		.parent = true,
+		.recipients = v,
 		.n = 3};
 }
 

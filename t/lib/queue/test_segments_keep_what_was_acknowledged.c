@@ -1,5 +1,5 @@
-/* What segment_append acknowledged is read back: while it is written, when it is sealed, with failed and large
- * records between, with stamps. */
+/* What segment_append acknowledged is read back: while it is written, when it is sealed, with
+ * failed and large records between, with stamps. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +53,8 @@ static void a_live_segment_ends_in_a_tail_a_sealed_one_in_a_seal(void **state)
 
 static void bodies_of_every_size_come_back(void **state)
 {
-	static const size_t sizes[] = {0, 1, 40, 41, 49, 50, 64, 4096, 100000, 262000, 262144, 300000, 3000000};
+	static const size_t sizes[] = {
+		0, 1, 40, 41, 49, 50, 64, 4096, 100000, 262000, 262144, 300000, 3000000};
 	struct spool_fixture *f = *state;
 	struct segment_place places[COUNT_OF(sizes)];
 	struct str envelope = STR_INIT;
@@ -95,8 +96,11 @@ static void the_rest_of_a_large_body_comes_from_a_file(void **state)
 	for (int i = 0; i < 200000; i++)
 		str_put_u64(&rest, (uint64_t)i);
 	int tmp = os_sealed_memfd("rest", rest.s, rest.len);
-	struct segment_message m = {.trace = "0000000000000007", .envelope = span_of("e"),
-		.head = span_of("head:"), .rest_fd = tmp, .rest_size = rest.len};
+	struct segment_message m = {.trace = "0000000000000007",
+		.envelope = span_of("e"),
+		.head = span_of("head:"),
+		.rest_fd = tmp,
+		.rest_size = rest.len};
 	assert_int_equal(segment_append(f->writer, &m, &place), SEGMENT_OK);
 	close(tmp);
 	int fd = spool_open(f, O_RDONLY);
@@ -121,7 +125,9 @@ static void a_failed_write_is_skipped(void **state)
 	struct spool_fixture *f = *state;
 	struct segment_place place;
 	int tmp = os_sealed_memfd("short", "abc", 3);
-	struct segment_message m = {.trace = "0000000000000002", .envelope = span_of("e"), .rest_fd = tmp,
+	struct segment_message m = {.trace = "0000000000000002",
+		.envelope = span_of("e"),
+		.rest_fd = tmp,
 		.rest_size = 1000000};
 	assert_int_equal(spool_append(f, 1, 100, &place), SEGMENT_OK);
 	assert_int_equal(segment_append(f->writer, &m, &place), SEGMENT_FAILED);
@@ -245,11 +251,10 @@ static void names_of_segments(void **state)
 		const char *name;
 		bool ok;
 		uint64_t id;
-	} rows[] = {{"0000000000000001.seg", true, 1},
-		{"00000000deadbeef.seg", true, 0xdeadbeef}, {"00000000DEADBEEF.seg", false, 0},
-		{"1.seg", false, 0}, {"00000000000000001.seg", false, 0},
-		{"0000000000000001.sex", false, 0}, {"new.000000000001.seg", false, 0},
-		{"ffffffffffffffff.seg", true, UINT64_MAX}};
+	} rows[] = {{"0000000000000001.seg", true, 1}, {"00000000deadbeef.seg", true, 0xdeadbeef},
+		{"00000000DEADBEEF.seg", false, 0}, {"1.seg", false, 0},
+		{"00000000000000001.seg", false, 0}, {"0000000000000001.sex", false, 0},
+		{"new.000000000001.seg", false, 0}, {"ffffffffffffffff.seg", true, UINT64_MAX}};
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		uint64_t id;

@@ -71,15 +71,22 @@ bad:
 
 void cmd_delete(struct session *s, struct cmd *cmd)
 {
+	struct mailbox_info info;
 	const char *name;
 
 	if (!parse_one(cmd, &name))
 		return;
+	bool selected = s->view && mailbox_find(s->account, cmd->pool, name, false, &info) == STORE_OK &&
+			info.id == s->mailbox;
 	enum store_status status = mailbox_delete(s->account, name);
-	if (status == STORE_DENIED)
+	if (status == STORE_DENIED) {
 		cmd_no(cmd, "CANNOT", "This mailbox can not be deleted.");
-	else
-		answer(cmd, status);
+		return;
+	}
+	/* One's own decision ends no session, as somebody else's would. */
+	if (status == STORE_OK && selected)
+		session_unselect(s);
+	answer(cmd, status);
 }
 
 void cmd_rename(struct session *s, struct cmd *cmd)

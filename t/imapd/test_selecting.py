@@ -66,3 +66,12 @@ def test_deleted_mailbox_ends_the_session(worker, account):
     worker.client(account).ok("DELETE box")
     c.send("a NOOP\r\n")
     assert c.line().startswith(b"* BYE ")
+
+
+def test_deleting_the_selected_mailbox_unselects(worker, account):
+    c = worker.client(account)
+    c.ok("CREATE box")
+    c.ok("SELECT box")
+    c.ok("DELETE box")
+    c.bad("CHECK")
+    c.ok("NOOP")

@@ -187,7 +187,7 @@ class Worker:
     def hand_over(self, account, tag="", proxied=False, input=b"", tls=False):
         """The socket of a client whose session was handed over."""
         payload = (blob(account) + blob(tag) + blob("192.0.2.1") + blob("Stest") +
-                   struct.pack("<?", tls) + blob(input))
+                   struct.pack("<?", tls) + blob("imap") + blob(input))
         handoff = socket.socket(socket.AF_UNIX)
         handoff.connect(str(self.dir / "run/imapd"))
         if proxied:

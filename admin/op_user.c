@@ -3,10 +3,11 @@
 
 static struct dir_user_change change_of(struct op_call *call)
 {
-	const char *password = op_str(call, "password");
+	const char *password = op_str(call, "password"), *hash = op_str(call, "password-hash");
 	return (struct dir_user_change){
 		.address = op_str(call, "user"),
 		.password = password ? password : "",
+		.hash = hash ? hash : "",
 	};
 }
 
@@ -21,7 +22,7 @@ static int user_add(struct op_call *call)
 static int user_passwd(struct op_call *call)
 {
 	struct dir_user_change rq = change_of(call);
-	if (!rq.password[0])
+	if (!rq.password[0] && !rq.hash[0])
 		return op_fail(call, "The password is empty.");
 	return dir_change(call, &dir_user_passwd_msg, &rq);
 }
@@ -60,12 +61,19 @@ static int user_list(struct op_call *call)
 			"standard input."                                                          \
 	}
 
+#define PASSWORD_HASH                                                                              \
+	{                                                                                          \
+		"password-hash", OP_TEXT, OP_OPTION,                                               \
+			"A crypt(3) hash brought from elsewhere instead of the password; such a "  \
+			"user logs in with PLAIN or LOGIN only."                                   \
+	}
+
 const struct op op_user_rows[] = {
 	{
 		.name = "user add",
 		.method = "PUT",
 		.path = "/users/{user}",
-		.params = {USER, PASSWORD,
+		.params = {USER, PASSWORD, PASSWORD_HASH,
 			{"no-password", OP_FLAG, OP_OPTION, "The user gets mail but can't log in yet."},
 			{"quota", OP_SIZE, OP_OPTION, "Most octets in the mailboxes; 0 is no limit."},
 			{"quota-messages", OP_NUM, OP_OPTION, "Most messages; 0 is no limit."}},
@@ -99,7 +107,7 @@ const struct op op_user_rows[] = {
 		.name = "user passwd",
 		.method = "PUT",
 		.path = "/users/{user}?force",
-		.params = {USER, PASSWORD},
+		.params = {USER, PASSWORD, PASSWORD_HASH},
 		.role = OP_ADMIN,
 		.run = user_passwd,
 		.help = "Sets a user's password.",

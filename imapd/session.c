@@ -292,7 +292,9 @@ void session_serve(struct conn *conn)
 	struct log_context *outer = log_context_swap(&s->log);
 	s->input = h.input;
 	s->stream = take_stream(conn, client);
+	service_address_hold(conn->svc, h.service, h.peer_ip);
 	serve_client(s, &h);
+	service_address_release(conn->svc, h.service, h.peer_ip);
 	session_free(s);
 	log_context_swap(outer);
 }

@@ -89,8 +89,8 @@ static void run_uidl(struct session *s, const uint32_t *v, unsigned given)
 }
 
 /* Writes the message piece by piece. It may turn out unreadable in the middle, where no error can be said: then only the
- * connection's end is honest. */
-static void send_message(struct session *s, const struct msg_row *row, struct pop3_dots *dots)
+ * connection's end is honest. True when all of it went out. */
+static bool send_message(struct session *s, const struct msg_row *row, struct pop3_dots *dots)
 {
 	struct pool *pool = pool_new("message");
 	struct str out = STR_INIT;
@@ -121,12 +121,13 @@ static void send_message(struct session *s, const struct msg_row *row, struct po
 	str_fini(&out);
 	pool_free(&pool);
 	if (status == STORE_OK)
-		return;
+		return stream_state(s->stream) == STREAM_OK;
 	log_error("message not read uid=%u reason=%s", row->uid, log_q(store_status_text(status)));
 	if (started)
 		s->over = true;
 	else
 		pop3_say(s, "-ERR [SYS/PERM] The message can't be read");
+	return false;
 }
 
 static void run_retr(struct session *s, const uint32_t *v, unsigned given)
@@ -136,8 +137,8 @@ static void run_retr(struct session *s, const uint32_t *v, unsigned given)
 	if (!is_there(s, v[0]))
 		return;
 	pop3_dots_init(&dots);
-	send_message(s, view_row(s->view, v[0]), &dots);
-	s->marks[v[0] - 1] |= MARK_SEEN;
+	if (send_message(s, view_row(s->view, v[0]), &dots))
+		s->marks[v[0] - 1] |= MARK_SEEN;
 }
 
 static void run_top(struct session *s, const uint32_t *v, unsigned given)

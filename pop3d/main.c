@@ -2,9 +2,12 @@
 
 #include "store/config.h"
 
-static void serve(struct service_ctx *svc, int fd)
+static void stop_fiber(void *arg)
 {
-	pop3_serve(svc->state, fd);
+	struct pop3d *daemon = arg;
+	while (!daemon->svc->closing)
+		fiber_wait(service_stop_cond(daemon->svc), IO_FOREVER);
+	pop3_stop_all(daemon);
 }
 
 static int start_user(struct service_ctx *svc, const char **err_r)
@@ -13,8 +16,12 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	daemon->svc = svc;
 	daemon->conf = svc->params;
 	daemon->directory = service_ipc_client(svc, "directory-auth");
+	list_init(&daemon->sessions);
 	svc->state = daemon;
-	return store_open_config(svc->config, &daemon->store, err_r);
+	if (store_open_config(svc->config, &daemon->store, err_r) != 0)
+		return -1;
+	fiber_start("stop", stop_fiber, daemon);
+	return 0;
 }
 
 static void stop(struct service_ctx *svc)
@@ -29,7 +36,7 @@ static const struct service pop3d = {
 	.conf_rows = pop3d_conf_rows,
 	.conf_size = sizeof(struct pop3d_conf),
 	.start_user = start_user,
-	.serve_fd = serve,
+	.serve = pop3_serve,
 	.stop = stop,
 };
 

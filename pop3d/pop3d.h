@@ -19,10 +19,12 @@ struct pop3d {
 	const struct pop3d_conf *conf;
 	struct store *store;
 	struct ipc_client *directory;
+	struct list sessions;
 };
 
 /* One session. The maildrop is the view of INBOX as it was at login: numbers never change, whatever arrives or goes. */
 struct session {
+	struct list link;            /* in the daemon's sessions */
 	struct pop3d *daemon;
 	struct stream *stream;
 	struct pool *pool, *command_pool;
@@ -34,11 +36,14 @@ struct session {
 	uint32_t left;               /* messages not deleted */
 	unsigned char *marks;        /* MARK_* by number - 1 */
 	bool over, update;           /* update: QUIT was said, the deletions hold */
+	bool waiting;                /* for the client's next command */
 };
 enum { MARK_DELETED = 1, MARK_SEEN = 2 };
 
-/* A session on its own, from the hand-over to the end; owns sock. */
-void pop3_serve(struct pop3d *daemon, int sock);
+/* A session on its own, from the hand-over to the end. */
+void pop3_serve(struct conn *conn);
+/* The server stops: who waits for a client's next command waits no longer. */
+void pop3_stop_all(struct pop3d *daemon);
 
 /* commands.c */
 void pop3_run_line(struct session *s, struct span line);

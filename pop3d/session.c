@@ -1,5 +1,7 @@
 #include "pop3d/pop3d.h"
 
+#include <sys/socket.h>
+
 #include "auth/auth.h"
 #include "base/log.h"
 #include "login/messages.h"
@@ -18,22 +20,40 @@ static int open_session(struct session *s, const struct login_handoff *handoff,
 	return maildrop_open(s, who->account, &limits, reply_r);
 }
 
+static int read_command(struct session *s, struct span *line)
+{
+	s->waiting = true;
+	int rc = stream_read_line(s->stream, POP3_LINE_MAX, line, NULL);
+	s->waiting = false;
+	return rc;
+}
+
 static void run_commands(struct session *s)
 {
+	const struct service_ctx *svc = s->daemon->svc;
 	struct span line;
-	int rc = 1;
+	int rc;
 	stream_set_timeout(s->stream, s->daemon->conf->idle_timeout);
-	while (!s->over && !s->daemon->svc->closing
-		&& ((rc = stream_read_line(s->stream, POP3_LINE_MAX, &line, NULL)) == 1
-			|| rc == STREAM_TOO_LONG)) {
+	while (!s->over && !svc->closing
+		&& ((rc = read_command(s, &line)) == 1 || rc == STREAM_TOO_LONG)) {
 		if (rc == STREAM_TOO_LONG)
 			pop3_say(s, "-ERR Line too long");
 		else
 			pop3_run_line(s, line);
 		pool_reset(s->command_pool);
 	}
-	if (stream_state(s->stream) == STREAM_OK)
-		stream_flush(s->stream);
+	if (!s->over && svc->closing)
+		pop3_say(s, "-ERR [SYS/TEMP] Server shutting down");
+	stream_flush(s->stream);
+}
+
+void pop3_stop_all(struct pop3d *daemon)
+{
+	list_each (at, &daemon->sessions) {
+		struct session *s = list_entry(at, struct session, link);
+		if (s->waiting)
+			shutdown(stream_fd(s->stream), SHUT_RD);
+	}
 }
 
 static void run_session(struct session *s, const struct login_handoff *handoff)
@@ -59,24 +79,36 @@ static void run_session(struct session *s, const struct login_handoff *handoff)
 	log_context_swap(outer);
 }
 
-void pop3_serve(struct pop3d *daemon, int sock)
+/* client: its own socket, or -1 when the login program goes on as a pipe to it. */
+static void run_client(struct conn *conn, const struct login_handoff *handoff, int client)
 {
-	struct session s = {.daemon = daemon, .pool = pool_new("session")};
+	struct session s = {
+		.daemon = conn->svc->state, .pool = conn->pool, .command_pool = pool_new("command")};
+	if (client >= 0)
+		io_close(&conn->fd);
+	s.stream = stream_new(client >= 0 ? client : conn->fd);
+	conn->fd = -1;
+	list_add_tail(&s.daemon->sessions, &s.link);
+	service_address_hold(conn->svc, handoff->service, handoff->peer_ip);
+	stream_unread(s.stream, handoff->input);
+	run_session(&s, handoff);
+	service_address_release(conn->svc, handoff->service, handoff->peer_ip);
+	list_remove(&s.link);
+	stream_close(&s.stream);
+	pool_free(&s.command_pool);
+}
+
+void pop3_serve(struct conn *conn)
+{
+	const char *err, *who = service_uid_user(conn->svc, conn->peer_uid);
 	struct login_handoff handoff;
-	const char *err;
 	int client;
-	if (handoff_receive(sock, s.pool, &handoff, &client, io_deadline(HANDOFF_MS), &err) != 0) {
-		log_warning("a session was not handed over: %s", err);
-		io_close(&sock);
-	} else {
-		if (client >= 0)
-			io_close(&sock);
-		s.command_pool = pool_new("command");
-		s.stream = stream_new(client >= 0 ? client : sock);
-		stream_unread(s.stream, handoff.input);
-		run_session(&s, &handoff);
-		stream_close(&s.stream);
-		pool_free(&s.command_pool);
+	if (!who || (strcmp(who, "login") != 0 && strcmp(who, "root") != 0)) {
+		log_error("A session is refused: user id %d is no login program.", (int)conn->peer_uid);
+		return;
 	}
-	pool_free(&s.pool);
+	if (handoff_receive(conn->fd, conn->pool, &handoff, &client, io_deadline(HANDOFF_MS), &err) == 0)
+		run_client(conn, &handoff, client);
+	else
+		log_warning("a session was not handed over: %s", err);
 }

@@ -98,6 +98,7 @@ static void exchange(struct session *s, const char *mechanism, const struct span
 		.remote_ip = s->conn->peer_ip,
 		.stream = s->stream,
 		.assume_secure = s->d->conf->auth_plain_without_tls,
+		.offers_binding = true,
 		.initial = initial,
 	};
 	struct pool *pool = pool_new("auth");

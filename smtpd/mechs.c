@@ -27,13 +27,10 @@ void mech_cache_free(struct mech_cache **c)
 	mem_free(c);
 }
 
-static bool is_listed(const char *list, struct span name)
+/* What needs a channel to bind to. */
+static bool binds(struct span name)
 {
-	struct span word;
-	for (size_t at = 0; conf_list_next(list, &at, &word);)
-		if (span_ieq(word, name))
-			return true;
-	return false;
+	return name.n > 5 && span_is(span_make(name.p + name.n - 5, 5), "-PLUS");
 }
 
 bool mech_needs_tls(const struct smtpd *d, const char *mechanism)
@@ -49,7 +46,8 @@ static char *ask(struct smtpd *d, struct pool *pool, bool tls)
 	const char *names = auth_mechanisms(d->auth, pool, tls || d->conf->auth_plain_without_tls);
 	for (size_t at = 0; conf_list_next(names, &at, &word);) {
 		const char *name = pool_span(pool, word);
-		if (!is_listed(d->conf->auth_mechanisms, word) || (!tls && mech_needs_tls(d, name)))
+		if (!auth_is_listed(d->conf->auth_mechanisms, word) ||
+			(!tls && (binds(word) || mech_needs_tls(d, name))))
 			continue;
 		if (out.len)
 			str_putc(&out, ' ');

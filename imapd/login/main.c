@@ -5,7 +5,8 @@
  * Owns:  nothing but the connection.
  * Talks: to directoryd (passwords), to imapd (the session, after login).
  */
-#include <strings.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "base/array.h"
 #include "base/log.h"
@@ -41,15 +42,29 @@ static void put_capabilities(struct session *s, struct str *out)
 {
 	bool secure = login_is_secure(&s->login);
 	imap_put_capabilities(out, secure ? IMAP_PHASE_TLS : IMAP_PHASE_PLAIN,
-		login_mechanisms(&s->login), login_has_tls(&s->login), secure);
+		login_mechanisms(&s->login, s->pool), login_has_tls(&s->login), secure);
+}
+
+/* One more reply that no client needs which knows what it does. */
+static void count_bad(struct session *s)
+{
+	if (++s->bad_commands <= BAD_COMMANDS_MAX || s->over)
+		return;
+	say(s, "*", "BYE Too many bad commands");
+	s->over = true;
+}
+
+static void bad(struct session *s, const char *tag, const char *why)
+{
+	stream_printf(s->stream, "%s BAD %s\r\n", tag, why);
+	count_bad(s);
 }
 
 static bool no_arguments(struct session *s, struct imap_parse *args)
 {
 	if (imap_parse_end(args))
 		return true;
-	say(s, s->tag, "BAD This command takes no arguments");
-	s->bad_commands++;
+	bad(s, s->tag, "This command takes no arguments");
 	return false;
 }
 
@@ -94,7 +109,7 @@ static void run_starttls(struct session *s, struct imap_parse *args)
 	if (!no_arguments(s, args))
 		return;
 	if (!login_has_tls(&s->login)) {
-		say(s, s->tag, "BAD TLS is not available or active already");
+		bad(s, s->tag, "TLS is not available or active already");
 		return;
 	}
 	say(s, s->tag, "OK Begin TLS negotiation");
@@ -121,17 +136,10 @@ static void conclude(struct session *s, enum login_result result)
 		s->over = true;
 	else
 		say(s, s->tag, replies[result == LOGIN_OK ? LOGIN_TEMPFAIL : result]);
+	if (result >= LOGIN_NEEDS_TLS && !s->over)
+		count_bad(s);
 	if (!s->over && login_is_hopeless(&s->login)) {
 		say(s, "*", "BYE Too many failed logins");
-		s->over = true;
-	}
-}
-
-static void bad(struct session *s, const char *tag, const char *why)
-{
-	stream_printf(s->stream, "%s BAD %s\r\n", tag, why);
-	if (++s->bad_commands > BAD_COMMANDS_MAX) {
-		say(s, "*", "BYE Too many bad commands");
 		s->over = true;
 	}
 }
@@ -152,6 +160,7 @@ static void run_login(struct session *s, struct imap_parse *args)
 	enum login_result result =
 		login_password(&s->login, pool_span(s->pool, user), secret);
 	explicit_bzero(secret, password.n);
+	explicit_bzero((char *)(uintptr_t)password.p, password.n);
 	conclude(s, result);
 }
 
@@ -244,6 +253,14 @@ static void greet(struct session *s)
 	stream_write_span(s->stream, str_span(&out));
 }
 
+/* The stream has given up; a plain client may still listen. */
+static void say_timeout(struct stream *stream)
+{
+	static const char bye[] = "* BYE Time to log in is over\r\n";
+	if (stream_state(stream) == STREAM_TIMEOUT && !stream_is_tls(stream) && !stream_pending(stream))
+		send(stream_fd(stream), bye, sizeof(bye) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void serve(struct conn *conn)
 {
 	struct session s = {.stream = conn->stream, .pool = pool_new("command")};
@@ -256,9 +273,11 @@ static void serve(struct conn *conn)
 		imap_reader_reset(&s.reader);
 		pool_reset(s.pool);
 	}
-	if (stream_state(conn->stream) == STREAM_TIMEOUT)
-		stream_puts(conn->stream, "* BYE Time to log in is over\r\n");
+	if (!s.over && conn->svc->closing)
+		say(&s, "*", "BYE Server shutting down");
+	say_timeout(conn->stream);
 	stream_flush_try(conn->stream);
+	login_fini(&s.login);
 	imap_reader_fini(&s.reader);
 	pool_free(&s.pool);
 }

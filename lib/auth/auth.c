@@ -2,8 +2,9 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "conf/conf.h"
 
-/* directoryd delays refusals on purpose; the limit is beyond its longest delay. */
+/* Hashing may have to wait for its turn. */
 #define AUTH_DEADLINE_MS 30000
 
 struct auth {
@@ -120,16 +121,37 @@ const char *auth_mechanisms(struct ipc_client *c, struct pool *pool, bool tls)
 	return reply.names;
 }
 
+bool auth_is_listed(const char *list, struct span mechanism)
+{
+	static const struct span plus = SPAN_LIT("-PLUS");
+	size_t at = 0;
+	struct span word, base = mechanism;
+	if (mechanism.n > plus.n
+		&& span_ieq(span_make(mechanism.p + mechanism.n - plus.n, plus.n), plus))
+		base.n -= plus.n;
+	while (conf_list_next(list, &at, &word))
+		if (span_ieq(word, mechanism) || span_ieq(word, base))
+			return true;
+	return false;
+}
+
+/* What the client may bind its exchange to; it names one of them in its first message. */
+static struct ipc_list bindings_of(struct pool *pool, const struct stream *stream)
+{
+	static const char *const types[] = {"tls-exporter", "tls-unique", "tls-server-end-point"};
+	ARRAY(struct dir_binding) all = ARRAY_IN(pool);
+	for (size_t i = 0; i < COUNT_OF(types); i++) {
+		struct str data = STR_IN(pool);
+		if (stream_channel_binding(stream, types[i], &data))
+			*array_add(&all) = (struct dir_binding){types[i], str_span(&data)};
+	}
+	return (struct ipc_list){all.v, all.n};
+}
+
 enum auth_state auth_start(struct ipc_client *c, struct pool *pool, const struct auth_request *rq,
 	struct auth **auth_r, struct dir_auth_reply *reply_r)
 {
-	static const char *const bindings[] = {"tls-exporter", "tls-unique"};
 	bool tls = rq->stream && stream_is_tls(rq->stream);
-	struct str binding = STR_IN(pool);
-	const char *type = "";
-	for (size_t i = 0; tls && i < COUNT_OF(bindings) && !*type; i++)
-		if (stream_channel_binding(rq->stream, bindings[i], &binding))
-			type = bindings[i];
 	struct dir_auth_start body = {
 		.mechanism = rq->mechanism,
 		.service = rq->service,
@@ -137,9 +159,9 @@ enum auth_state auth_start(struct ipc_client *c, struct pool *pool, const struct
 		.tls = tls || rq->assume_secure,
 		.has_initial = rq->initial != NULL,
 		.initial = rq->initial ? *rq->initial : span_of(""),
-		.binding_type = type,
-		.binding = str_span(&binding),
 	};
+	if (tls && rq->offers_binding)
+		body.bindings = bindings_of(pool, rq->stream);
 	*auth_r = NULL;
 	return settle(
 		auth_r, c, call_directory(c, pool, &dir_auth_start_msg, &body, reply_r), reply_r);
@@ -161,12 +183,10 @@ void auth_cancel(struct auth **auth)
 	if (!*auth)
 		return;
 	if (!(*auth)->pool) {
-		struct pool *pool = pool_new("auth cancel");
 		struct dir_auth_step body = {
 			.id = (*auth)->id, .data = span_of(""), .cancel = true};
-		struct dir_auth_reply ignored;
-		call_directory((*auth)->client, pool, &dir_auth_step_msg, &body, &ignored);
-		pool_free(&pool);
+		/* Nobody waits for the answer; if there is no connection now, the exchange went with it. */
+		ipc_client_notify((*auth)->client, &dir_auth_step_msg, &body, NULL, 0);
 	}
 	auth_free(auth);
 }
@@ -176,6 +196,7 @@ enum auth_state auth_password(struct ipc_client *c, struct pool *pool,
 	struct dir_auth_reply *reply_r)
 {
 	struct str plain = STR_IN(pool);
+	str_reserve(&plain, strlen(user) + strlen(password) + 3); /* it must not leave copies behind */
 	str_putc(&plain, '\0');
 	str_add(&plain, user, strlen(user) + 1);
 	str_puts(&plain, password);

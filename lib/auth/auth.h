@@ -11,13 +11,17 @@
 
 struct auth; /* one exchange */
 
-/* "PLAIN SCRAM-SHA-256 ..." for the phase; cached for a minute; "" when directoryd can't be asked. */
+/* "SCRAM-SHA-256 PLAIN ..." for the phase; asked for each time; "" when directoryd can't be asked. */
 const char *auth_mechanisms(struct ipc_client *c, struct pool *pool, bool tls);
+
+/* Does a configured list of mechanisms allow this one? The -PLUS variant of one that stands there is meant, too. */
+bool auth_is_listed(const char *list, struct span mechanism);
 
 struct auth_request {
 	const char *mechanism, *service, *remote_ip;
 	const struct stream *stream; /* for TLS state and channel binding */
 	bool assume_secure;          /* take the channel as private although it has no TLS */
+	bool offers_binding;         /* -PLUS mechanisms were offered on this connection (needs TLS) */
 	const struct span *initial;  /* NULL: none was sent */
 };
 /* Each returns the state; reply_r->data is the challenge in AUTH_CONTINUE. After any other state the exchange is over and *auth_r is

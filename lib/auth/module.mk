@@ -1,1 +1,1 @@
-$(eval $(call library,auth,base ipc directory,))
+$(eval $(call library,auth,base conf ipc directory,))

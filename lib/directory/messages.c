@@ -21,6 +21,10 @@ static const struct ipc_field resolve_reply_fields[] = {
 	F(BOOL, dir_resolve_reply, over_quota),
 	F_END,
 };
+static const struct ipc_field binding_fields[] = {
+	F(STR, dir_binding, type), F(BLOB, dir_binding, data), F_END};
+static const struct ipc_msg binding_msg = {
+	IPC_RANGE_DIRECTORY + 27, "binding", sizeof(struct dir_binding), binding_fields};
 static const struct ipc_field auth_start_fields[] = {
 	F(STR, dir_auth_start, mechanism),
 	F(STR, dir_auth_start, service),
@@ -28,8 +32,7 @@ static const struct ipc_field auth_start_fields[] = {
 	F(BOOL, dir_auth_start, tls),
 	F(BOOL, dir_auth_start, has_initial),
 	F(BLOB, dir_auth_start, initial),
-	F(STR, dir_auth_start, binding_type),
-	F(BLOB, dir_auth_start, binding),
+	F_LIST(dir_auth_start, bindings, binding_msg),
 	F_END,
 };
 static const struct ipc_field auth_step_fields[] = {
@@ -68,6 +71,7 @@ static const struct ipc_field name_fields[] = {F(STR, dir_name, name), F_END};
 static const struct ipc_field user_change_fields[] = {
 	F(STR, dir_user_change, address),
 	F(STR, dir_user_change, password),
+	F(STR, dir_user_change, hash),
 	F(U64, dir_user_change, quota_bytes),
 	F(U64, dir_user_change, quota_messages),
 	F_END,

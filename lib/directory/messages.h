@@ -36,8 +36,12 @@ struct dir_auth_start {
 	const char *mechanism, *service /* smtp imap pop */, *remote_ip;
 	bool tls, has_initial;
 	struct span initial;
-	const char *binding_type; /* "" none */
-	struct span binding;
+	struct ipc_list bindings; /* dir_binding; none unless -PLUS mechanisms were offered */
+};
+/* What the client may bind the exchange to (RFC 5056): "tls-exporter" and its bytes. */
+struct dir_binding {
+	const char *type;
+	struct span data;
 };
 struct dir_auth_step {
 	uint64_t id;
@@ -90,7 +94,8 @@ struct dir_name {
 	const char *name;
 };
 struct dir_user_change {
-	const char *address, *password; /* password "" in add: none yet, no login */
+	const char *address, *password; /* password and hash "" in add: none yet, no login */
+	const char *hash;               /* crypt(3) hash instead of a password, with "{CRYPT}" in front or not */
 	uint64_t quota_bytes, quota_messages;
 };
 struct dir_alias_change {

@@ -128,6 +128,7 @@ static const struct ipc_field handoff_fields[] = {
 	F(STR, peer_ip),
 	F(STR, session),
 	F(BOOL, tls),
+	F(STR, service),
 	F(BLOB, input),
 	{.type = IPC_END},
 };

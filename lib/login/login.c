@@ -1,15 +1,35 @@
 #include "login/login.h"
 
+#include <sys/socket.h>
+
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/log.h"
 #include "login/messages.h"
 
 #define HAND_OVER_MS 10000
+#define OFFER_MS     60000 /* how long directoryd's word on its mechanisms counts */
+#define RETRY_MS     5000  /* before it is asked again when it did not answer */
+
+/* When the server stops, who has not logged in need not be waited for: their next read finds the end. */
+static void stop_fiber(void *arg)
+{
+	struct service_ctx *svc = arg;
+	struct login_shared *shared = svc->state;
+	while (!svc->closing)
+		fiber_wait(service_stop_cond(svc), IO_FOREVER);
+	list_each (at, &shared->logins)
+		shutdown(stream_fd(list_entry(at, struct login, link)->conn->stream), SHUT_RD);
+}
 
 int login_start(struct service_ctx *svc, const char **err_r)
 {
+	struct login_shared *shared = pool_new_of(svc->pool, struct login_shared);
 	(void)err_r;
-	svc->state = service_ipc_client(svc, "directory-auth");
+	shared->directory = service_ipc_client(svc, "directory-auth");
+	list_init(&shared->logins);
+	svc->state = shared;
+	fiber_start("stop", stop_fiber, svc);
 	return 0;
 }
 
@@ -18,12 +38,20 @@ void login_init(struct login *l, struct conn *conn, const char *service, const c
 	*l = (struct login){
 		.conn = conn,
 		.conf = conn->svc->params,
-		.directory = conn->svc->state,
+		.shared = conn->svc->state,
+		.attempt = pool_new("login attempt"),
 		.service = service,
 		.worker = worker,
 	};
+	list_add_tail(&l->shared->logins, &l->link);
 	stream_set_timeout(conn->stream, l->conf->login_timeout);
 	stream_set_deadline(conn->stream, io_deadline(l->conf->login_timeout));
+}
+
+void login_fini(struct login *l)
+{
+	list_remove(&l->link);
+	pool_free(&l->attempt);
 }
 
 bool login_is_secure(const struct login *l)
@@ -36,26 +64,33 @@ bool login_has_tls(const struct login *l)
 	return service_tls(l->conn->svc) && !stream_is_tls(l->conn->stream);
 }
 
-static bool is_allowed(const struct login *l, struct span mechanism)
+/* One connection asks, the others go on with what was said before. */
+static const char *offer(struct login *l, struct pool *pool, bool secure)
 {
-	size_t at = 0;
-	struct span word;
-	while (conf_list_next(l->conf->auth_mechanisms, &at, &word))
-		if (span_ieq(word, mechanism))
-			return true;
-	return false;
+	struct login_shared *shared = l->shared;
+	int64_t now = clock_mono_ms();
+	if (shared->offers[secure].names && now < shared->offers[secure].until)
+		return shared->offers[secure].names;
+	shared->offers[secure].until = now + RETRY_MS;
+	const char *names = auth_mechanisms(shared->directory, pool, secure);
+	if (*names) {
+		mem_free(&shared->offers[secure].names);
+		shared->offers[secure].names = mem_strdup(names);
+		shared->offers[secure].until = now + OFFER_MS;
+	}
+	return shared->offers[secure].names ? shared->offers[secure].names : "";
 }
 
-const char *login_mechanisms(const struct login *l)
+const char *login_mechanisms(struct login *l, struct pool *pool)
 {
-	struct pool *pool = l->conn->pool;
-	struct span rest =
-		span_of(auth_mechanisms(l->directory, pool, login_is_secure(l)));
-	struct span word;
+	struct span rest = span_of(pool_strdup(pool, offer(l, pool, login_is_secure(l)))), word;
+	bool tls = stream_is_tls(l->conn->stream);
 	struct str out = STR_IN(pool);
 	while (span_split(&rest, ' ', &word)) {
-		if (!word.n || !is_allowed(l, word))
+		if (!auth_is_listed(l->conf->auth_mechanisms, word))
 			continue;
+		if (!tls && word.n > 5 && span_is(span_make(word.p + word.n - 5, 5), "-PLUS"))
+			continue; /* nothing to bind to */
 		if (out.len)
 			str_putc(&out, ' ');
 		str_add_span(&out, word);
@@ -71,6 +106,7 @@ static struct auth_request request_of(const struct login *l, const char *mechani
 		.remote_ip = l->conn->peer_ip,
 		.stream = l->conn->stream,
 		.assume_secure = l->conf->plain_without_tls,
+		.offers_binding = true,
 	};
 }
 
@@ -97,8 +133,9 @@ enum login_result login_password(struct login *l, const char *user, const char *
 	if (!login_is_secure(l))
 		return LOGIN_NEEDS_TLS;
 	struct auth_request rq = request_of(l, "PLAIN");
-	return conclude(
-		l, auth_password(l->directory, l->conn->pool, &rq, user, password, &l->reply));
+	pool_reset(l->attempt);
+	return conclude(l,
+		auth_password(l->shared->directory, l->attempt, &rq, user, password, &l->reply));
 }
 
 /* Sends the challenge, reads the answer; the decoded bytes go to data. */
@@ -120,6 +157,7 @@ static enum login_result ask_client(struct login *l, struct span challenge, stru
 	if (span_is(answer, "*"))
 		return LOGIN_CANCELLED;
 	str_reset(data);
+	str_reserve(data, answer.n); /* it must not leave copies behind */
 	return base64_parse(data, answer) ? LOGIN_OK : LOGIN_MALFORMED;
 }
 
@@ -127,7 +165,7 @@ static enum login_result exchange(
 	struct login *l, struct auth_request *rq, const struct span *initial, struct str *data)
 {
 	struct auth *auth;
-	struct pool *pool = l->conn->pool;
+	struct pool *pool = l->attempt;
 	struct span first = span_of("");
 	if (initial) {
 		if (!span_is(*initial, "=") && !base64_parse(data, *initial))
@@ -135,7 +173,7 @@ static enum login_result exchange(
 		first = str_span(data);
 		rq->initial = &first;
 	}
-	enum auth_state state = auth_start(l->directory, pool, rq, &auth, &l->reply);
+	enum auth_state state = auth_start(l->shared->directory, pool, rq, &auth, &l->reply);
 	while (state == AUTH_CONTINUE) {
 		enum login_result rc = ask_client(l, l->reply.data, data);
 		if (rc != LOGIN_OK) {
@@ -149,12 +187,13 @@ static enum login_result exchange(
 
 enum login_result login_sasl(struct login *l, const char *mechanism, const struct span *initial)
 {
-	if (!is_allowed(l, span_of(mechanism)))
+	if (!auth_is_listed(l->conf->auth_mechanisms, span_of(mechanism)))
 		return LOGIN_BAD_MECHANISM;
 	bool plain = span_iis(span_of(mechanism), "PLAIN") || span_iis(span_of(mechanism), "LOGIN");
 	if (plain && !login_is_secure(l))
 		return LOGIN_NEEDS_TLS;
 	struct auth_request rq = request_of(l, mechanism);
+	pool_reset(l->attempt);
 	struct str data = STR_INIT;
 	enum login_result rc = exchange(l, &rq, initial, &data);
 	if (data.cap)
@@ -195,6 +234,7 @@ int login_hand_over(struct login *l, const char *tag)
 		.peer_ip = conn->peer_ip,
 		.session = conn->session,
 		.tls = proxied,
+		.service = conn->svc->instance,
 		.input = unread(conn->stream),
 	};
 	if (handoff_send(sock, &handoff, proxied ? -1 : stream_fd(conn->stream),
@@ -209,6 +249,7 @@ int login_hand_over(struct login *l, const char *tag)
 		return 0;
 	}
 	struct stream *worker = stream_new(sock);
+	list_remove(&l->link); /* the worker says good-bye from now on */
 	stream_set_deadline(conn->stream, IO_FOREVER);
 	stream_set_timeout(conn->stream, l->conf->proxy_timeout);
 	stream_set_timeout(worker, l->conf->proxy_timeout);

@@ -11,14 +11,26 @@
 
 #define LOGIN_LINE_MAX 16384 /* octets of a line, SASL answers (RFC 4422 names none; others take 12,288) among them */
 
+/* What all connections of a process share. */
+struct login_shared {
+	struct ipc_client *directory; /* unix:directory-auth */
+	struct list logins;           /* connections that have not logged in */
+	struct {
+		char *names; /* mechanisms that directoryd offers; NULL before the first answer */
+		int64_t until;
+	} offers[2];         /* without and with TLS */
+};
+
 struct login {
+	struct list link;             /* in the shared logins */
 	struct conn *conn;
 	const struct login_conf *conf;
-	struct ipc_client *directory; /* unix:directory-auth */
+	struct login_shared *shared;
+	struct pool *attempt;         /* of the last attempt to log in */
 	const char *service;          /* "imap", "pop": the SASL name */
 	const char *worker;           /* "imapd", "pop3d": its Unix socket */
 	unsigned failures;
-	struct dir_auth_reply reply;  /* of the last success; in the connection's pool */
+	struct dir_auth_reply reply;  /* of the last attempt, in its pool */
 };
 
 enum login_result {
@@ -36,10 +48,12 @@ enum login_result {
 int login_start(struct service_ctx *svc, const char **err_r);
 
 void login_init(struct login *l, struct conn *conn, const char *service, const char *worker);
+void login_fini(struct login *l);
 /* Passwords may be sent as they are: TLS is up, or the configuration says so. */
 bool login_is_secure(const struct login *l);
-/* What may be used now, separated by blanks, in the connection's pool. */
-const char *login_mechanisms(const struct login *l);
+/* What may be used now, separated by blanks. Waits for directoryd at most once a minute; what it said last counts while
+ * it is not there. */
+const char *login_mechanisms(struct login *l, struct pool *pool);
 bool login_has_tls(const struct login *l); /* STARTTLS can be offered */
 
 enum login_result login_password(struct login *l, const char *user, const char *password);

@@ -22,6 +22,7 @@ struct login_handoff {
 	const char *peer_ip; /* the client's */
 	const char *session; /* id in the log, kept across the programs */
 	bool tls;
+	const char *service; /* name of the service that accepted it: its connections_per_address counts this one, too */
 	struct span input;   /* what the client has sent after the login command */
 };
 extern const struct ipc_msg login_handoff_msg;

@@ -59,6 +59,36 @@ void service_conn_release(struct service_ctx *svc)
 	engine_finish_if_idle(e);
 }
 
+static bool parse_ip(const char *ip, struct sockaddr_storage *sa_r)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)sa_r;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)sa_r;
+
+	*sa_r = (struct sockaddr_storage){.ss_family = AF_INET};
+	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1)
+		return true;
+	sa_r->ss_family = AF_INET6;
+	return inet_pton(AF_INET6, ip, &v6->sin6_addr) == 1;
+}
+
+void service_address_hold(struct service_ctx *svc, const char *service, const char *ip)
+{
+	struct engine *e = engine_of(svc);
+	struct sockaddr_storage sa;
+
+	if (parse_ip(ip, &sa))
+		scoreboard_address_add(e->sb, e->row_number, service, (struct sockaddr *)&sa);
+}
+
+void service_address_release(struct service_ctx *svc, const char *service, const char *ip)
+{
+	struct engine *e = engine_of(svc);
+	struct sockaddr_storage sa;
+
+	if (parse_ip(ip, &sa))
+		scoreboard_address_remove(e->sb, e->row_number, service, (struct sockaddr *)&sa);
+}
+
 static bool is_limited(const struct engine *e, const struct sockaddr_storage *peer)
 {
 	return e->ctx.conf->connections_per_address &&

@@ -103,6 +103,11 @@ int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **er
 void service_conn_hold(struct service_ctx *svc);
 void service_conn_release(struct service_ctx *svc);
 
+/* A connection that another service accepted goes on here: it counts in that service's connections_per_address until the
+ * release. ip: text; what is no address does not count. */
+void service_address_hold(struct service_ctx *svc, const char *service, const char *ip);
+void service_address_release(struct service_ctx *svc, const char *service, const char *ip);
+
 /* Wakes when stopping becomes true, and when closing does, for fibers that wait long. */
 struct fiber_cond *service_stop_cond(struct service_ctx *svc);
 

@@ -24,8 +24,9 @@ struct directoryd {
 	struct tickets *tickets;
 	struct exchanges *exchanges;
 	struct passwords *passwords;
-	struct io_threads *nss;
-	struct hash *over_quota;    /* account id -> OVER */
+	struct system_users *system_users;
+	struct hash *over_quota;    /* account id -> a mark */
+	struct fiber_mutex changing; /* one change at a time: what it has looked at stays until it has written */
 	const char *default_domain; /* lower case */
 };
 
@@ -40,31 +41,51 @@ struct user_record {
 	const char *crypt;             /* crypt(3) hash, or "" */
 	uint64_t quota_bytes, quota_messages;
 	bool disabled;
+	bool system; /* of /etc/passwd: receives mail as long as it stands there */
 };
 struct alias_record {
 	const char **targets;
 	size_t n;
 };
 
+/* A database that fails ends the process: nothing here answers an error. */
 struct records *records_new(struct directoryd *d);
 void records_free(struct records **r);
-/* 1 found, 0 none, -1 the database failed. */
-int records_domain(struct records *r, const char *domain);
-int records_user(struct records *r, struct pool *pool, const char *key, struct user_record *user_r);
-int records_alias(struct records *r, struct pool *pool, const char *key, struct alias_record *alias_r);
-/* Changes are durable when they return 0; -1: the database failed. */
-int records_put_domain(struct records *r, const char *domain);
-int records_put_user(struct records *r, const char *key, const struct user_record *user);
-int records_put_alias(struct records *r, const char *key, const char *const *targets, size_t n);
-int records_delete(struct records *r, enum table table, const char *key);
-/* Replaces every alias that ends in suffix. */
-int records_replace_aliases(struct records *r, const char *suffix, const struct dir_aliases *all);
+bool records_domain(struct records *r, const char *domain);
+bool records_user(struct records *r, struct pool *pool, const char *key, struct user_record *user_r);
+bool records_alias(struct records *r, struct pool *pool, const char *key, struct alias_record *alias_r);
+/* The row as it is stored; valid until this fiber waits. */
+bool records_find(struct records *r, struct pool *pool, enum table table, const char *key, struct span *value_r);
+/* Changes are durable when they return. */
+void records_put_domain(struct records *r, const char *domain);
+void records_put_user(struct records *r, const char *key, const struct user_record *user);
+void records_put_alias(struct records *r, const char *key, const struct alias_record *alias);
+void records_delete(struct records *r, enum table table, const char *key);
+/* Replaces every alias of the domain, at once. */
+struct named_alias {
+	const char *key;
+	struct alias_record alias;
+};
+void records_replace_aliases(
+	struct records *r, const char *domain, const struct named_alias *all, size_t n);
 /* A new account id; it is taken when records_put_user has stored it, and for ever. */
 const char *records_mint_account(struct records *r, struct pool *pool);
-/* Secret of this directory: 32 random bytes kept in the database. */
-int records_secret(struct records *r, struct pool *pool, struct span *secret_r);
+/* Secret of this directory: random bytes kept in the database. */
+struct span records_secret(struct records *r, struct pool *pool);
 void records_parse_user(struct span value, struct pool *pool, struct user_record *user_r);
 void records_parse_alias(struct span value, struct pool *pool, struct alias_record *alias_r);
+
+/* All rows of a table in the order of their keys, from behind `after`; a row is valid until the next. */
+struct records_walk {
+	struct pool *pool;
+	struct kv_range range;
+	struct str after;
+	struct kv_row *rows;
+	size_t n, at;
+};
+void records_walk_init(struct records_walk *w, enum table table, const char *after, bool keys_only);
+void records_walk_fini(struct records_walk *w);
+const struct kv_row *records_walk_next(struct records *r, struct records_walk *w);
 
 /* --- names.c --- */
 
@@ -74,6 +95,8 @@ const char *name_key(const struct directoryd *d, struct pool *pool, const char *
 const char *name_parse(const struct directoryd *d, struct pool *pool, const char *address);
 /* A domain name in lower case without final dot, or NULL. */
 const char *name_domain(struct pool *pool, const char *domain);
+/* Does "local@domain", or the catch-all "@domain", belong to the domain? */
+bool name_is_in(struct span key, const char *domain);
 
 /* --- lookup.c --- */
 
@@ -83,21 +106,38 @@ bool lookup_may_send(struct directoryd *d, struct pool *pool, const char *user, 
 
 /* --- system_users.c: /etc/passwd through NSS, on a thread of its own --- */
 
+struct system_users *system_users_new(const struct directoryd_conf *conf);
+void system_users_free(struct system_users **u);
 /* 1 there is such a user who may receive mail, 0 none, -1 can't say. */
-int system_user_find(struct directoryd *d, const char *name);
+int system_user_find(struct system_users *u, const char *name);
 
 /* --- password.c --- */
+
+#define PASSWORD_OCTETS_MAX 1024
 
 struct passwords *passwords_new(struct directoryd *d);
 void passwords_free(struct passwords **p);
 /* Fills the SCRAM keys; the strings are in the pool. Waits: it hashes on the password threads. */
 void passwords_make(struct passwords *p, struct pool *pool, const char *password, struct user_record *user);
-/* Constant work whether or not the user exists (user NULL). */
+/* Is it a whole crypt(3) hash of a method that this system knows? Waits. */
+bool passwords_is_hash(struct passwords *p, const char *hash);
+/* Constant work whether or not the user exists (user NULL). Waits; password must stay. */
 bool passwords_check(struct passwords *p, const struct user_record *user, const char *key,
 	const char *password, size_t length);
 /* Keys for a user that isn't there, always the same for the same name: an exchange with them fails at its end like any
  * other. */
 const char *passwords_fake_scram(struct passwords *p, struct pool *pool, const char *key, bool sha256);
+
+/* --- scram.c: keys in the form of RFC 5803 --- */
+
+#define SCRAM_SALT_OCTETS 16
+const char *scram_write(struct pool *pool, bool sha256, struct span password, struct span salt,
+	int iterations);
+/* Is the password the one that SCRAM-SHA-256 keys were made of? False also for what is no keys. */
+bool scram_check(const char *keys, struct span password);
+/* Keys that no password fits: a constant of secret and name. */
+const char *scram_fake(struct pool *pool, bool sha256, struct span secret, const char *name,
+	int iterations);
 
 /* --- tickets.c --- */
 
@@ -109,16 +149,60 @@ struct span tickets_issue(struct tickets *t, struct pool *pool, const char *user
 bool tickets_redeem(struct tickets *t, struct pool *pool, struct span ticket, const char *service,
 	const char **user_r, const char **account_r);
 
-/* --- sasl.c: exchanges --- */
+/* --- delays.c: failures of an address make the next one slower --- */
 
-int sasl_start(struct directoryd *d, const char **err_r);
-void sasl_stop(struct directoryd *d);
+struct delays *delays_new(int64_t first_ms);
+void delays_free(struct delays **d);
+/* Counts a failure from the address and tells how long its answer is to wait. */
+int64_t delays_failure(struct delays *d, const char *remote_ip);
+
+/* --- sasl.c: libsasl2 and what it asks back --- */
+
+#define SASL_PLAIN_MECHANISMS "PLAIN LOGIN"
+#define SASL_SCRAM_MECHANISMS "SCRAM-SHA-256 SCRAM-SHA-1"
+#define SASL_PLUS_MECHANISMS  "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS"
+#define SASL_NAME_OCTETS_MAX  1000 /* of a name as the client sends it */
+
+int sasl_start(const char **err_r);
+void sasl_stop(void);
+/* An exchange's server side. The object belongs to the caller and stays where it is until sasl_exchange_fini, in no
+ * step of it meanwhile. */
+struct sasl_exchange {
+	struct directoryd *d;
+	struct pool *pool;
+	struct ipc_list bindings; /* dir_binding: what the client may bind to */
+	const char *name;         /* key of whom the client says to be, once it has; NULL: nobody's */
+	bool sha256, bound;
+	struct sasl_conn *conn;
+	struct sasl_callbacks *callbacks;
+};
+/* 0, or -1: the library refuses. */
+int sasl_exchange_init(struct sasl_exchange *x, struct directoryd *d, struct pool *pool,
+	const char *mechanism, const char *service);
+void sasl_exchange_fini(struct sasl_exchange *x);
+/* One message of the client (NULL: none came with the start) and the answer; wait inside. */
+enum sasl_state { SASL_STATE_MORE, SASL_STATE_DONE, SASL_STATE_REFUSED, SASL_STATE_NO_MECHANISM };
+enum sasl_state sasl_exchange_begin(struct sasl_exchange *x, const char *mechanism, const struct span *data,
+	struct span *answer_r);
+enum sasl_state sasl_exchange_step(struct sasl_exchange *x, struct span data, struct span *answer_r);
+/* After DONE: the user's key, or NULL with a sentence (who wants to be somebody else). */
+const char *sasl_exchange_user(struct sasl_exchange *x, struct pool *pool, const char **err_r);
+const char *sasl_exchange_error(struct sasl_exchange *x);
+
+/* --- exchanges.c: SASL exchanges by number, tickets --- */
+
+struct exchanges *exchanges_new(struct directoryd *d);
+void exchanges_free(struct exchanges **all);
 extern const struct ipc_handler auth_handlers[];
 extern const size_t auth_handlers_n;
 /* An exchange dies with the connection that began it. */
 void exchanges_drop(struct ipc_server_conn *conn);
 
-/* --- admin.c --- */
+/* --- lists.c, admin.c --- */
+
+void list_domains(struct ipc_server_conn *conn, struct ipc_request *rq, void *body);
+void list_users(struct ipc_server_conn *conn, struct ipc_request *rq, void *body);
+void list_aliases(struct ipc_server_conn *conn, struct ipc_request *rq, void *body);
 
 extern const struct ipc_handler admin_handlers[];
 extern const size_t admin_handlers_n;

@@ -7,12 +7,12 @@ struct query {
 	struct directoryd *d;
 	struct pool *pool;
 	const char *key;    /* local@domain */
-	const char *domain; /* in key */
+	const char *domain; /* behind its last @ */
 	bool system;        /* the default domain: /etc/passwd users too */
 	struct dir_resolve_reply *reply;
 };
 
-/* Each step: 1 answered, 0 go on, -1 the database failed. */
+/* Each step: 1 answered, 0 go on, -1 can't say now. */
 typedef int (*step_fn)(struct query *q, const char *key);
 
 static int answer_user(struct query *q, const char *key, const struct user_record *user)
@@ -29,9 +29,8 @@ static int answer_user(struct query *q, const char *key, const struct user_recor
 static int try_alias(struct query *q, const char *key)
 {
 	struct alias_record alias;
-	int rc = records_alias(q->d->records, q->pool, key, &alias);
-	if (rc != 1)
-		return rc;
+	if (!records_alias(q->d->records, q->pool, key, &alias))
+		return 0;
 	struct dir_target *targets = pool_array(q->pool, alias.n, sizeof(*targets));
 	for (size_t i = 0; i < alias.n; i++)
 		targets[i].address = alias.targets[i];
@@ -40,31 +39,37 @@ static int try_alias(struct query *q, const char *key)
 	return 1;
 }
 
+static int ask_system(struct query *q, const char *key)
+{
+	return system_user_find(q->d->system_users,
+		pool_strndup(q->pool, key, (size_t)(strrchr(key, '@') - key)));
+}
+
 static int try_user(struct query *q, const char *key)
 {
 	struct user_record user;
-	int rc = records_user(q->d->records, q->pool, key, &user);
+	if (!records_user(q->d->records, q->pool, key, &user))
+		return 0;
+	int rc = user.system ? ask_system(q, key) : 1;
 	return rc == 1 ? answer_user(q, key, &user) : rc;
 }
 
 /* A system user gets an account at the first look-up, and keeps it. */
 static int try_system_user(struct query *q, const char *key)
 {
-	if (!q->system)
-		return 0;
-	const char *name = pool_strndup(q->pool, key, (size_t)(strchr(key, '@') - key));
-	int rc = system_user_find(q->d, name);
+	struct user_record user = {.scram256 = "", .scram1 = "", .crypt = "", .system = true}, other;
+	int rc = q->system ? ask_system(q, key) : 0;
 	if (rc != 1)
 		return rc;
-	struct user_record user = {.scram256 = "", .scram1 = "", .crypt = ""};
-	user.account = records_mint_account(q->d->records, q->pool);
-	/* Another fiber may have been faster while this one waited for NSS: its account stands. */
-	struct user_record other;
-	rc = records_user(q->d->records, q->pool, key, &other);
-	if (rc == 1)
-		return answer_user(q, key, &other);
-	if (rc < 0 || records_put_user(q->d->records, key, &user) != 0)
-		return -1;
+	fiber_lock(&q->d->changing, IO_FOREVER);
+	if (records_user(q->d->records, q->pool, key, &other)) { /* another look-up was faster */
+		user = other;
+	} else {
+		user.account = records_mint_account(q->d->records, q->pool);
+		records_put_user(q->d->records, key, &user);
+		log_info("system user's account made user=%s account=%s", log_q(key), user.account);
+	}
+	fiber_unlock(&q->d->changing);
 	return answer_user(q, key, &user);
 }
 
@@ -83,7 +88,7 @@ static int try_each(struct query *q, const char *key)
 static int try_without_detail(struct query *q)
 {
 	const char *delimiter = q->d->svc->common->recipient_delimiter;
-	size_t local = (size_t)(q->domain - 1 - q->key);
+	size_t local = strlen(q->key) - strlen(q->domain) - 1;
 	size_t cut = *delimiter ? strcspn(q->key, delimiter) : local;
 	if (cut == 0 || cut >= local)
 		return 0;
@@ -94,7 +99,7 @@ static int try_without_detail(struct query *q)
 static int try_postmaster(struct query *q)
 {
 	const char *to = q->d->svc->common->postmaster;
-	size_t local = (size_t)(q->domain - 1 - q->key);
+	size_t local = strlen(q->key) - strlen(q->domain) - 1;
 	if (!*to || !span_is(span_make(q->key, local), "postmaster"))
 		return 0;
 	const char *target = name_parse(q->d, q->pool, to);
@@ -124,36 +129,29 @@ static int search(struct query *q)
 	return rc;
 }
 
+/* localhost is another name of the default domain. */
+static bool is_ours(struct directoryd *d, const char *domain)
+{
+	return strcmp(domain, d->default_domain) == 0 || strcmp(domain, "localhost") == 0
+		|| records_domain(d->records, domain);
+}
+
 void lookup_resolve(struct directoryd *d, struct pool *pool, const char *local, const char *domain,
 	struct dir_resolve_reply *reply_r)
 {
+	const char *known = *domain ? name_domain(pool, domain) : d->default_domain;
 	*reply_r = (struct dir_resolve_reply){
-		.status = DIR_TEMPFAIL, .account = "", .canonical = ""};
-	const char *key = name_key(d, pool, local, domain);
-	if (!key) {
-		const char *known = *domain ? name_domain(pool, domain) : d->default_domain;
-		int ours = !known		     ? 0
-			: !strcmp(known, d->default_domain) ? 1
-							: records_domain(d->records, known);
-		reply_r->status = ours < 0 ? DIR_TEMPFAIL : ours ? DIR_UNKNOWN : DIR_NOT_LOCAL;
+		.status = DIR_NOT_LOCAL, .account = "", .canonical = ""};
+	if (!known || !is_ours(d, known))
 		return;
-	}
-	struct query q = {.d = d, .pool = pool, .key = key, .reply = reply_r};
-	q.domain = strrchr(key, '@') + 1;
-	q.system = strcmp(q.domain, d->default_domain) == 0 || strcmp(q.domain, "localhost") == 0;
-	int rc = q.system ? 1 : records_domain(d->records, q.domain);
-	if (rc == 0) {
-		reply_r->status = DIR_NOT_LOCAL;
-		return;
-	}
-	if (rc == 1 && strcmp(q.domain, "localhost") == 0) {
-		q.domain = d->default_domain;
-		q.key = pool_printf(pool, "%.*s@%s", (int)(strrchr(key, '@') - key), key, q.domain);
-	}
-	if (rc == 1)
-		rc = search(&q);
-	if (rc == 0)
-		reply_r->status = DIR_UNKNOWN;
+	if (strcmp(known, "localhost") == 0 && !records_domain(d->records, known))
+		known = d->default_domain;
+	reply_r->status = DIR_UNKNOWN;
+	struct query q = {.d = d, .pool = pool, .domain = known, .reply = reply_r};
+	q.key = name_key(d, pool, local, known);
+	q.system = strcmp(known, d->default_domain) == 0;
+	if (q.key && search(&q) < 0)
+		reply_r->status = DIR_TEMPFAIL;
 }
 
 bool lookup_may_send(

@@ -40,42 +40,61 @@ static const struct ipc_handler lookup_handlers[] = {
 	{&dir_quota_notice_msg, NULL, run_quota_notice, true},
 };
 
-/* Which door a caller came through decides what it may ask; file modes decide who finds which door. */
+/* Which door a caller came through decides what it may ask, and who it is decides which doors are open to it: root always,
+ * and the users named here. */
 static const struct door {
-	const char *name;
+	const char *name, *users;
 	const struct ipc_handler *handlers;
 	const size_t *n;
 	size_t fixed_n;
 	void (*gone)(struct ipc_server_conn *conn);
 } doors[] = {
-	{"directory", lookup_handlers, NULL, COUNT_OF(lookup_handlers), NULL},
-	{"directory-auth", auth_handlers, &auth_handlers_n, 0, exchanges_drop},
-	{"directory-admin", admin_handlers, &admin_handlers_n, 0, NULL},
+	{"directory", "smtpd queue store", lookup_handlers, NULL, COUNT_OF(lookup_handlers), NULL},
+	{"directory-auth", "login smtpd store", auth_handlers, &auth_handlers_n, 0, exchanges_drop},
+	{"directory-admin", "", admin_handlers, &admin_handlers_n, 0, NULL},
 };
 
-static const struct door *door_of(int fd)
+static const struct door *door_of(const struct conn *conn)
 {
-	struct sockaddr_un un = {0};
-	socklen_t n = sizeof(un);
-	if (getsockname(fd, (struct sockaddr *)&un, &n) != 0 || un.sun_family != AF_UNIX)
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&conn->local;
+	if (un->sun_family != AF_UNIX)
 		return NULL;
-	const char *slash = strrchr(un.sun_path, '/');
-	const char *name = slash ? slash + 1 : un.sun_path;
+	const char *slash = strrchr(un->sun_path, '/');
+	const char *name = slash ? slash + 1 : un->sun_path;
 	for (size_t i = 0; i < COUNT_OF(doors); i++)
 		if (strcmp(doors[i].name, name) == 0)
 			return &doors[i];
 	return NULL;
 }
 
-static void serve(struct service_ctx *svc, int fd)
+static bool may_enter(const struct door *door, const char *user)
 {
-	const struct door *door = door_of(fd);
-	if (!door) {
-		log_error("directoryd listens on a socket that it has no use for");
-		io_close(&fd);
+	struct span rest = span_of(door->users), word;
+	if (!user)
+		return false;
+	if (strcmp(user, "root") == 0)
+		return true;
+	while (span_split(&rest, ' ', &word))
+		if (span_is(word, user))
+			return true;
+	return false;
+}
+
+static void serve(struct conn *conn)
+{
+	const struct door *door = door_of(conn);
+	const char *user = service_uid_user(conn->svc, conn->peer_uid);
+	if (!door || !may_enter(door, user)) {
+		log_error("connection refused socket=%s uid=%d", door ? door->name : "?",
+			(int)conn->peer_uid);
 		return;
 	}
-	ipc_serve(fd, door->handlers, door->n ? *door->n : door->fixed_n, svc->state, door->gone);
+	int fd = conn->fd;
+	conn->fd = -1;
+	struct ipc_server_conn *c = ipc_server_new(fd, door->handlers,
+		door->n ? *door->n : door->fixed_n, conn->svc->state, door->gone);
+	ipc_conn_set_data(c, (void *)(uintptr_t)user);
+	ipc_server_run(c);
 }
 
 /* The image can't be rebuilt from anything: damage is an operator's case, said plainly. */
@@ -105,7 +124,7 @@ static int start_root(struct service_ctx *svc, const char **err_r)
 		*err_r = "hostname (or default_domain) is not a domain name.";
 		return -1;
 	}
-	return sasl_start(d, err_r);
+	return sasl_start(err_r);
 }
 
 static int start_user(struct service_ctx *svc, const char **err_r)
@@ -115,18 +134,21 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 		return -1;
 	d->records = records_new(d);
 	d->over_quota = hash_new();
-	d->nss = io_threads_new("nss", 1);
+	d->system_users = system_users_new(d->conf);
 	d->tickets = tickets_new(d->conf->ticket_life);
 	d->passwords = passwords_new(d);
+	d->exchanges = exchanges_new(d);
 	return 0;
 }
 
 static void stop(struct service_ctx *svc)
 {
 	struct directoryd *d = svc->state;
-	sasl_stop(d);
+	exchanges_free(&d->exchanges);
+	sasl_stop();
 	tickets_free(&d->tickets);
 	passwords_free(&d->passwords);
+	system_users_free(&d->system_users);
 	records_free(&d->records);
 	hash_free(&d->over_quota);
 	kv_close(&d->kv);
@@ -139,7 +161,7 @@ static const struct service directoryd = {
 	.conf_size = sizeof(struct directoryd_conf),
 	.start_root = start_root,
 	.start_user = start_user,
-	.serve_fd = serve,
+	.serve = serve,
 	.stop = stop,
 };
 

@@ -6,9 +6,7 @@
 #include <openssl/hmac.h>
 
 #include "base/clock.h"
-#include "base/codec.h"
 #include "base/log.h"
-#include "base/num.h"
 #include "os/os.h"
 
 /*
@@ -17,10 +15,8 @@
  * minute does not pay for the slow hash every time; changing the password makes the entry useless, because the stored key
  * is part of it.
  */
-#define SALT_OCTETS      16
 #define REMEMBER_MS      (10 * 60 * 1000)
 #define REMEMBERED_MAX   50000
-#define PASSWORD_OCTETS_MAX 1024
 
 struct passwords {
 	struct directoryd *d;
@@ -36,38 +32,6 @@ struct memory {
 	int64_t until;
 };
 
-static void derive(const EVP_MD *md, const char *password, size_t length, struct span salt,
-	int iterations, unsigned char *stored_r, unsigned char *server_r)
-{
-	unsigned char salted[EVP_MAX_MD_SIZE], client[EVP_MAX_MD_SIZE];
-	unsigned n;
-	int size = EVP_MD_get_size(md);
-	PKCS5_PBKDF2_HMAC(password, (int)length, (const unsigned char *)salt.p, (int)salt.n,
-		iterations, md, size, salted);
-	HMAC(md, salted, size, (const unsigned char *)"Client Key", 10, client, &n);
-	EVP_Digest(client, (size_t)size, stored_r, &n, md, NULL);
-	HMAC(md, salted, size, (const unsigned char *)"Server Key", 10, server_r, &n);
-	OPENSSL_cleanse(salted, sizeof(salted));
-	OPENSSL_cleanse(client, sizeof(client));
-}
-
-static const char *write_scram(struct pool *pool, bool sha256, const char *password, size_t length,
-	struct span salt, int iterations)
-{
-	const EVP_MD *md = sha256 ? EVP_sha256() : EVP_sha1();
-	unsigned char stored[EVP_MAX_MD_SIZE], server[EVP_MAX_MD_SIZE];
-	size_t size = (size_t)EVP_MD_get_size(md);
-	derive(md, password, length, salt, iterations, stored, server);
-	struct str out = STR_IN(pool);
-	str_printf(&out, "SCRAM-SHA-%s$%d:", sha256 ? "256" : "1", iterations);
-	base64_put(&out, salt);
-	str_putc(&out, '$');
-	base64_put(&out, span_make(stored, size));
-	str_putc(&out, ':');
-	base64_put(&out, span_make(server, size));
-	return str_c(&out);
-}
-
 struct making {
 	struct pool *pool;
 	const char *password;
@@ -79,13 +43,13 @@ struct making {
 static int make_keys(void *arg)
 {
 	struct making *m = arg;
-	char salt[2][SALT_OCTETS];
+	char salt[2][SCRAM_SALT_OCTETS];
 	os_random(salt, sizeof(salt));
-	size_t n = strlen(m->password);
-	m->user->scram256 = write_scram(m->pool, true, m->password, n,
-		span_make(salt[0], SALT_OCTETS), m->iterations);
-	m->user->scram1 = write_scram(m->pool, false, m->password, n,
-		span_make(salt[1], SALT_OCTETS), m->iterations);
+	struct span password = span_of(m->password);
+	m->user->scram256 = scram_write(m->pool, true, password,
+		span_make(salt[0], SCRAM_SALT_OCTETS), m->iterations);
+	m->user->scram1 = scram_write(m->pool, false, password,
+		span_make(salt[1], SCRAM_SALT_OCTETS), m->iterations);
 	m->user->crypt = "";
 	return 0;
 }
@@ -111,8 +75,7 @@ struct passwords *passwords_new(struct directoryd *d)
 	p->threads = io_threads_new("password", (unsigned)d->conf->password_threads);
 	p->remembered = hash_new();
 	os_random(p->key, sizeof(p->key));
-	if (records_secret(d->records, p->pool, &p->secret) != 0)
-		log_fatal("The directory's secret can't be read.");
+	p->secret = records_secret(d->records, p->pool);
 	passwords_make(p, p->pool, "", &p->nobody);
 	return p;
 }
@@ -139,26 +102,24 @@ struct checking {
 	bool right;
 };
 
-/* SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey; true when StoredKey is the password's. */
-static bool check_scram(const char *keys, const char *password, size_t length)
+/* Hashing anything with a whole hash as the setting gives a text as long; what is no hash gives none, and a bare
+ * setting a longer one. */
+static int check_hash(void *arg)
 {
-	struct span rest = span_of(keys), name, numbers, hashes, iterations, salt, stored;
-	struct str salt_bytes = STR_INIT, stored_bytes = STR_INIT;
-	unsigned char have[EVP_MAX_MD_SIZE], ignored[EVP_MAX_MD_SIZE];
-	uint32_t count;
-	bool right = false;
-	if (span_split(&rest, '$', &name) && span_split(&rest, '$', &numbers)
-		&& span_split(&rest, '$', &hashes) && span_split(&numbers, ':', &iterations)
-		&& span_split(&numbers, ':', &salt) && span_split(&hashes, ':', &stored)
-		&& num_parse_u32(iterations, 10000000, &count) && base64_parse(&salt_bytes, salt)
-		&& base64_parse(&stored_bytes, stored) && stored_bytes.len == 32) {
-		derive(EVP_sha256(), password, length, str_span(&salt_bytes), (int)count, have,
-			ignored);
-		right = CRYPTO_memcmp(have, stored_bytes.s, 32) == 0;
-	}
-	str_fini(&salt_bytes);
-	str_fini(&stored_bytes);
-	return right;
+	struct checking *c = arg;
+	struct crypt_data *data = mem_new(struct crypt_data);
+	const char *got = crypt_r("", c->user->crypt, data);
+	c->right = got && got[0] != '*' && strlen(got) == strlen(c->user->crypt);
+	mem_free(&data);
+	return 0;
+}
+
+bool passwords_is_hash(struct passwords *p, const char *hash)
+{
+	struct user_record user = {.crypt = hash};
+	struct checking c = {.user = &user};
+	io_call_on(p->threads, check_hash, &c);
+	return c.right;
 }
 
 static bool check_crypt(const char *hash, const char *password, size_t length)
@@ -170,6 +131,7 @@ static bool check_crypt(const char *hash, const char *password, size_t length)
 	bool right = got && got[0] != '*' && strlen(got) == strlen(hash)
 		&& CRYPTO_memcmp(got, hash, strlen(hash)) == 0;
 	OPENSSL_cleanse(text, length);
+	OPENSSL_cleanse(data, sizeof(*data));
 	mem_free(&text);
 	mem_free(&data);
 	return right;
@@ -181,7 +143,7 @@ static int check_slowly(void *arg)
 	if (*c->user->crypt)
 		c->right = check_crypt(c->user->crypt, c->password, c->length);
 	else
-		c->right = check_scram(c->user->scram256, c->password, c->length);
+		c->right = scram_check(c->user->scram256, span_make(c->password, c->length));
 	return 0;
 }
 
@@ -240,20 +202,5 @@ bool passwords_check(struct passwords *p, const struct user_record *user, const 
 const char *passwords_fake_scram(
 	struct passwords *p, struct pool *pool, const char *key, bool sha256)
 {
-	unsigned char salt[EVP_MAX_MD_SIZE], keys[EVP_MAX_MD_SIZE];
-	unsigned n;
-	const unsigned char *secret = (const unsigned char *)p->secret.p;
-	HMAC(EVP_sha256(), secret, (int)p->secret.n, (const unsigned char *)key, strlen(key), salt, &n);
-	HMAC(EVP_sha256(), secret, (int)p->secret.n, salt, n, keys, &n);
-	size_t size = sha256 ? 32 : 20;
-	struct str out = STR_IN(pool);
-	str_printf(&out, "SCRAM-SHA-%s$%d:", sha256 ? "256" : "1",
-		(int)p->d->conf->scram_iterations);
-	/* Real users have different salts for the two mechanisms, so do these. */
-	base64_put(&out, span_make(salt + (sha256 ? SALT_OCTETS : 0), SALT_OCTETS));
-	str_putc(&out, '$');
-	base64_put(&out, span_make(keys, size));
-	str_putc(&out, ':');
-	base64_put(&out, span_make(keys, size));
-	return str_c(&out);
+	return scram_fake(pool, sha256, p->secret, key, (int)p->d->conf->scram_iterations);
 }

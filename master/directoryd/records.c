@@ -6,15 +6,25 @@
 
 /*
  * Rows are versioned byte strings. A cache of raw rows, absent ones too, stands before the database: look-ups of
- * live mail never leave this thread. Any change empties it; past its limit it starts over.
+ * live mail never leave this thread. A change drops its row from it; past its limit it starts over.
+ *
+ * A database that fails is never answered from: the process ends, callers see a temporary error, and master starts it
+ * again, with recovery.
  */
-#define CACHE_ROWS_MAX 200000
+#define CACHE_OCTETS_MAX (32 * 1024 * 1024)
+#define CACHE_ROW_OCTETS 96 /* what a row costs beside its bytes, about */
 #define RECORD_VERSION 1
+#define USER_DISABLED  1
+#define USER_SYSTEM    2
 #define ACCOUNT_OCTETS 20
+#define SECRET_OCTETS  32
+#define WALK_ROWS      1000 /* read at once */
+#define WALK_OCTETS    (1024 * 1024)
 
 struct records {
 	struct directoryd *d;
 	struct hash *cache;
+	size_t octets;    /* in the cache */
 	uint64_t changes; /* a row read before a change must not enter the cache after it */
 };
 
@@ -40,6 +50,14 @@ struct records *records_new(struct directoryd *d)
 	return r;
 }
 
+static _Noreturn void die(const struct records *r)
+{
+	if (kv_is_damaged(r->d->kv))
+		log_fatal("The directory database in %s is damaged; restore it from a copy.",
+			r->d->svc->common->directory_dir);
+	log_fatal("The directory database failed; directoryd starts again.");
+}
+
 static void empty_cache(struct records *r)
 {
 	size_t at = 0;
@@ -49,6 +67,7 @@ static void empty_cache(struct records *r)
 		mem_free(&value);
 	hash_free(&r->cache);
 	r->cache = hash_new();
+	r->octets = 0;
 	r->changes++;
 }
 
@@ -61,36 +80,58 @@ void records_free(struct records **r)
 	mem_free(r);
 }
 
-static struct span cache_key(char table, const char *key, char *buf, size_t size)
+struct cache_key {
+	char bytes[NAME_OCTETS_MAX + 2];
+	struct span span;
+};
+
+/* Keys come from names.c, which keeps them short. */
+static void cache_key(enum table table, const char *key, struct cache_key *key_r)
 {
 	size_t n = strlen(key);
-	if (n + 1 > size)
-		n = size - 1;
-	buf[0] = table;
-	memcpy(buf + 1, key, n);
-	return span_make(buf, n + 1);
+	if (n > NAME_OCTETS_MAX + 1)
+		log_panic("directory: a key of %zu octets", n);
+	key_r->bytes[0] = (char)('0' + table);
+	memcpy(key_r->bytes + 1, key, n);
+	key_r->span = span_make(key_r->bytes, n + 1);
+}
+
+static void drop_row(struct records *r, enum table table, const char *key)
+{
+	struct cache_key k;
+	cache_key(table, key, &k);
+	struct cached *c = hash_remove(r->cache, k.span);
+	if (c)
+		r->octets -= CACHE_ROW_OCTETS + k.span.n + c->n;
+	mem_free(&c);
+	r->changes++;
 }
 
 static void remember(struct records *r, struct span key, bool found, struct span value)
 {
-	if (hash_count(r->cache) >= CACHE_ROWS_MAX)
+	size_t octets = CACHE_ROW_OCTETS + key.n + value.n;
+	if (octets > CACHE_OCTETS_MAX / 16)
+		return;
+	if (r->octets + octets > CACHE_OCTETS_MAX)
 		empty_cache(r);
 	struct cached *c = mem_alloc(sizeof(*c) + value.n);
 	c->found = found;
 	c->n = value.n;
 	if (value.n)
 		memcpy(c->bytes, value.p, value.n);
-	void *old = hash_set(r->cache, key, c);
+	struct cached *old = hash_set(r->cache, key, c);
+	r->octets += octets;
+	if (old) /* another fiber read the same row meanwhile */
+		r->octets -= CACHE_ROW_OCTETS + key.n + old->n;
 	mem_free(&old);
 }
 
-/* The span may be the cache's: valid until this fiber waits. */
-static int get(struct records *r, struct pool *pool, enum table table, const char *key,
+bool records_find(struct records *r, struct pool *pool, enum table table, const char *key,
 	struct span *value_r)
 {
-	char buf[NAME_OCTETS_MAX + 2];
-	struct span k = cache_key((char)('0' + table), key, buf, sizeof(buf));
-	struct cached *c = hash_find(r->cache, k);
+	struct cache_key k;
+	cache_key(table, key, &k);
+	struct cached *c = hash_find(r->cache, k.span);
 	if (c) {
 		*value_r = span_make(c->bytes, c->n);
 		return c->found;
@@ -98,18 +139,20 @@ static int get(struct records *r, struct pool *pool, enum table table, const cha
 	uint64_t before = r->changes;
 	*value_r = span_of("");
 	int rc = kv_get(r->d->kv, table, span_of(key), pool, value_r);
-	if (rc >= 0 && before == r->changes)
-		remember(r, k, rc == 1, rc == 1 ? *value_r : span_of(""));
-	return rc;
+	if (rc < 0)
+		die(r);
+	if (before == r->changes)
+		remember(r, k.span, rc == 1, *value_r);
+	return rc == 1;
 }
 
-int records_domain(struct records *r, const char *domain)
+bool records_domain(struct records *r, const char *domain)
 {
 	struct pool *pool = pool_new("domain");
 	struct span ignored;
-	int rc = get(r, pool, TABLE_DOMAINS, domain, &ignored);
+	bool found = records_find(r, pool, TABLE_DOMAINS, domain, &ignored);
 	pool_free(&pool);
-	return rc;
+	return found;
 }
 
 void records_parse_user(struct span value, struct pool *pool, struct user_record *user_r)
@@ -123,19 +166,21 @@ void records_parse_user(struct span value, struct pool *pool, struct user_record
 	user_r->crypt = get_cstr(&rd, pool);
 	user_r->quota_bytes = get_varint(&rd);
 	user_r->quota_messages = get_varint(&rd);
-	user_r->disabled = get_u8(&rd) != 0;
+	uint8_t flags = get_u8(&rd);
+	user_r->disabled = flags & USER_DISABLED;
+	user_r->system = flags & USER_SYSTEM;
 	if (rd.bad || version != RECORD_VERSION)
 		log_panic("directory: a user's row can't be read");
 }
 
-int records_user(
+bool records_user(
 	struct records *r, struct pool *pool, const char *key, struct user_record *user_r)
 {
 	struct span value;
-	int rc = get(r, pool, TABLE_USERS, key, &value);
-	if (rc == 1)
+	bool found = records_find(r, pool, TABLE_USERS, key, &value);
+	if (found)
 		records_parse_user(value, pool, user_r);
-	return rc;
+	return found;
 }
 
 void records_parse_alias(struct span value, struct pool *pool, struct alias_record *alias_r)
@@ -153,31 +198,36 @@ void records_parse_alias(struct span value, struct pool *pool, struct alias_reco
 		log_panic("directory: an alias' row can't be read");
 }
 
-int records_alias(
+bool records_alias(
 	struct records *r, struct pool *pool, const char *key, struct alias_record *alias_r)
 {
 	struct span value;
-	int rc = get(r, pool, TABLE_ALIASES, key, &value);
-	if (rc == 1)
+	bool found = records_find(r, pool, TABLE_ALIASES, key, &value);
+	if (found)
 		records_parse_alias(value, pool, alias_r);
-	return rc;
+	return found;
 }
 
-static int commit(struct records *r, struct kv_batch *batch)
+static void commit(struct records *r, struct kv_batch *batch)
 {
-	int rc = kv_batch_commit(&batch, true);
-	empty_cache(r);
-	return rc;
+	if (kv_batch_commit(&batch, true) != 0)
+		die(r);
 }
 
-int records_put_domain(struct records *r, const char *domain)
+static void put(struct records *r, struct kv_batch *batch, enum table table, const char *key,
+	struct span value)
 {
-	struct kv_batch *batch = kv_batch_new(r->d->kv);
-	kv_batch_put(batch, TABLE_DOMAINS, span_of(domain), SPAN_LIT("\1"));
-	return commit(r, batch);
+	kv_batch_put(batch, table, span_of(key), value);
+	commit(r, batch);
+	drop_row(r, table, key);
 }
 
-int records_put_user(struct records *r, const char *key, const struct user_record *user)
+void records_put_domain(struct records *r, const char *domain)
+{
+	put(r, kv_batch_new(r->d->kv), TABLE_DOMAINS, domain, SPAN_LIT("\1"));
+}
+
+void records_put_user(struct records *r, const char *key, const struct user_record *user)
 {
 	struct str row = STR_INIT;
 	put_u8(&row, RECORD_VERSION);
@@ -187,12 +237,11 @@ int records_put_user(struct records *r, const char *key, const struct user_recor
 	put_cstr(&row, user->crypt);
 	put_varint(&row, user->quota_bytes);
 	put_varint(&row, user->quota_messages);
-	put_u8(&row, user->disabled);
+	put_u8(&row, (uint8_t)((user->disabled ? USER_DISABLED : 0) | (user->system ? USER_SYSTEM : 0)));
 	struct kv_batch *batch = kv_batch_new(r->d->kv);
-	kv_batch_put(batch, TABLE_USERS, span_of(key), str_span(&row));
 	kv_batch_put(batch, TABLE_ACCOUNTS, span_of(user->account), span_of(key));
+	put(r, batch, TABLE_USERS, key, str_span(&row));
 	str_fini(&row);
-	return commit(r, batch);
 }
 
 static void put_targets(struct str *row, const char *const *targets, size_t n)
@@ -203,74 +252,77 @@ static void put_targets(struct str *row, const char *const *targets, size_t n)
 		put_cstr(row, targets[i]);
 }
 
-int records_put_alias(struct records *r, const char *key, const char *const *targets, size_t n)
+void records_put_alias(struct records *r, const char *key, const struct alias_record *alias)
 {
 	struct str row = STR_INIT;
-	put_targets(&row, targets, n);
-	struct kv_batch *batch = kv_batch_new(r->d->kv);
-	kv_batch_put(batch, TABLE_ALIASES, span_of(key), str_span(&row));
+	put_targets(&row, alias->targets, alias->n);
+	put(r, kv_batch_new(r->d->kv), TABLE_ALIASES, key, str_span(&row));
 	str_fini(&row);
-	return commit(r, batch);
 }
 
-int records_delete(struct records *r, enum table table, const char *key)
+void records_delete(struct records *r, enum table table, const char *key)
 {
 	struct kv_batch *batch = kv_batch_new(r->d->kv);
 	kv_batch_delete(batch, table, span_of(key));
-	return commit(r, batch);
+	commit(r, batch);
+	drop_row(r, table, key);
 }
 
-static int delete_aliases_of(struct records *r, struct kv_batch *batch, const char *suffix)
+static void keep_place(struct records_walk *w, struct span key)
 {
-	struct span end = span_of(suffix);
-	struct span from = span_of("");
-	struct pool *pool = pool_new("aliases");
-	struct kv_range range = {.table = TABLE_ALIASES, .limit = 1000, .keys_only = true};
-	size_t n;
-	do {
-		struct kv_row *rows;
-		range.from = from;
-		range.after = from.n > 0;
-		if (kv_scan(r->d->kv, &range, pool, &rows, &n) != 0) {
-			pool_free(&pool);
-			return -1;
-		}
-		for (size_t i = 0; i < n; i++) {
-			struct span k = rows[i].key;
-			if (k.n > end.n && span_eq(span_make(k.p + k.n - end.n, end.n), end))
-				kv_batch_delete(batch, TABLE_ALIASES, k);
-		}
-		if (n)
-			from = rows[n - 1].key;
-	} while (n == range.limit);
-	pool_free(&pool);
-	return 0;
+	str_reset(&w->after);
+	str_add_span(&w->after, key);
 }
 
-int records_replace_aliases(struct records *r, const char *suffix, const struct dir_aliases *all)
+void records_walk_init(struct records_walk *w, enum table table, const char *after, bool keys_only)
 {
-	struct pool *pool = pool_new("aliases");
-	struct kv_batch *batch = kv_batch_new(r->d->kv);
-	int rc = delete_aliases_of(r, batch, suffix);
-	for (size_t i = 0; rc == 0 && i < all->entries.n; i++) {
-		const struct dir_entry *e = (const struct dir_entry *)all->entries.v + i;
-		ARRAY(const char *) targets = ARRAY_IN(pool);
-		struct span rest = span_of(e->text), piece;
-		while (span_split(&rest, ',', &piece)) {
-			piece = span_trim(piece);
-			if (piece.n)
-				*array_add(&targets) = pool_span(pool, piece);
-		}
-		struct str row = STR_IN(pool);
-		put_targets(&row, targets.v, targets.n);
-		kv_batch_put(batch, TABLE_ALIASES, span_of(e->name), str_span(&row));
+	*w = (struct records_walk){
+		.pool = pool_new("walk"),
+		.range = {.table = table, .limit = WALK_ROWS, .octets = WALK_OCTETS, .keys_only = keys_only},
+	};
+	keep_place(w, span_of(after));
+}
+
+void records_walk_fini(struct records_walk *w)
+{
+	str_fini(&w->after);
+	pool_free(&w->pool);
+}
+
+const struct kv_row *records_walk_next(struct records *r, struct records_walk *w)
+{
+	if (w->at == w->n) {
+		if (w->n)
+			keep_place(w, w->rows[w->n - 1].key);
+		w->range.from = str_span(&w->after);
+		w->range.after = w->after.len > 0;
+		pool_reset(w->pool);
+		w->at = w->n = 0;
+		if (kv_scan(r->d->kv, &w->range, w->pool, &w->rows, &w->n) != 0)
+			die(r);
 	}
-	if (rc == 0)
-		rc = commit(r, batch);
-	else
-		kv_batch_abort(&batch);
-	pool_free(&pool);
-	return rc;
+	return w->at < w->n ? &w->rows[w->at++] : NULL;
+}
+
+void records_replace_aliases(struct records *r, const char *domain, const struct named_alias *all, size_t n)
+{
+	struct kv_batch *batch = kv_batch_new(r->d->kv);
+	const struct kv_row *row;
+	struct records_walk w;
+	struct str value = STR_INIT;
+	records_walk_init(&w, TABLE_ALIASES, "", true);
+	while ((row = records_walk_next(r, &w)))
+		if (name_is_in(row->key, domain))
+			kv_batch_delete(batch, TABLE_ALIASES, row->key);
+	records_walk_fini(&w);
+	for (size_t i = 0; i < n; i++) {
+		str_reset(&value);
+		put_targets(&value, all[i].alias.targets, all[i].alias.n);
+		kv_batch_put(batch, TABLE_ALIASES, span_of(all[i].key), str_span(&value));
+	}
+	str_fini(&value);
+	commit(r, batch);
+	empty_cache(r);
 }
 
 const char *records_mint_account(struct records *r, struct pool *pool)
@@ -278,24 +330,30 @@ const char *records_mint_account(struct records *r, struct pool *pool)
 	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
 	char *id = pool_alloc(pool, ACCOUNT_OCTETS + 1);
 	struct span ignored;
+	int rc;
 	do {
 		os_random(id, ACCOUNT_OCTETS);
 		for (size_t i = 0; i < ACCOUNT_OCTETS; i++)
 			id[i] = digits[(unsigned char)id[i] & 31];
-	} while (kv_get(r->d->kv, TABLE_ACCOUNTS, span_make(id, ACCOUNT_OCTETS), pool, &ignored) == 1);
+		rc = kv_get(r->d->kv, TABLE_ACCOUNTS, span_make(id, ACCOUNT_OCTETS), pool, &ignored);
+	} while (rc == 1);
+	if (rc < 0)
+		die(r);
 	return id;
 }
 
-int records_secret(struct records *r, struct pool *pool, struct span *secret_r)
+struct span records_secret(struct records *r, struct pool *pool)
 {
-	struct span name = SPAN_LIT("secret");
-	int rc = kv_get(r->d->kv, TABLE_META, name, pool, secret_r);
-	if (rc != 0)
-		return rc == 1 ? 0 : -1;
-	char *secret = pool_alloc(pool, 32);
-	os_random(secret, 32);
-	*secret_r = span_make(secret, 32);
+	struct span name = SPAN_LIT("secret"), secret;
+	int rc = kv_get(r->d->kv, TABLE_META, name, pool, &secret);
+	if (rc < 0)
+		die(r);
+	if (rc == 1)
+		return secret;
+	char *bytes = pool_alloc(pool, SECRET_OCTETS);
+	os_random(bytes, SECRET_OCTETS);
 	struct kv_batch *batch = kv_batch_new(r->d->kv);
-	kv_batch_put(batch, TABLE_META, name, *secret_r);
-	return kv_batch_commit(&batch, true);
+	kv_batch_put(batch, TABLE_META, name, span_make(bytes, SECRET_OCTETS));
+	commit(r, batch);
+	return span_make(bytes, SECRET_OCTETS);
 }

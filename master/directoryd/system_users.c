@@ -3,9 +3,23 @@
 #include <errno.h>
 #include <pwd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
+/*
+ * NSS may read files or ask the network; it runs on a thread of its own (design rule 24). Who was found is not asked for
+ * again for a while: each message to a system user needs the answer. Who wasn't is asked for each time: a user that has
+ * just been made receives mail.
+ */
 #define PASSWD_OCTETS_MAX (64 * 1024)
+#define KEEP_MS           60000
+#define KEPT_MAX          10000 /* past it all are forgotten */
+
+struct system_users {
+	const struct directoryd_conf *conf;
+	struct io_threads *thread;
+	struct hash *known; /* name -> int64_t *, until when */
+};
 
 struct question {
 	const char *name;
@@ -13,7 +27,36 @@ struct question {
 	int answer;
 };
 
-/* NSS may read files or ask the network; it runs on a thread of its own (design rule 24). */
+struct system_users *system_users_new(const struct directoryd_conf *conf)
+{
+	struct system_users *u = mem_new(struct system_users);
+	u->conf = conf;
+	u->thread = io_threads_new("nss", 1);
+	u->known = hash_new();
+	return u;
+}
+
+static void forget_all(struct system_users *u)
+{
+	size_t at = 0;
+	struct span key;
+	void *value;
+	while (hash_next(u->known, &at, &key, &value)) {
+		mem_free(&value);
+		hash_remove(u->known, key);
+	}
+}
+
+void system_users_free(struct system_users **u)
+{
+	if (!*u)
+		return;
+	forget_all(*u);
+	hash_free(&(*u)->known);
+	io_threads_free(&(*u)->thread);
+	mem_free(u);
+}
+
 static int ask(void *arg)
 {
 	struct question *q = arg;
@@ -28,11 +71,28 @@ static int ask(void *arg)
 	return 0;
 }
 
-int system_user_find(struct directoryd *d, const char *name)
+static void remember(struct system_users *u, const char *name)
 {
-	if (!d->conf->system_users)
+	int64_t *until = hash_find(u->known, span_of(name));
+	if (!until) {
+		if (hash_count(u->known) >= KEPT_MAX)
+			forget_all(u);
+		until = mem_new(int64_t);
+		hash_set(u->known, span_of(name), until);
+	}
+	*until = clock_mono_ms() + KEEP_MS;
+}
+
+int system_user_find(struct system_users *u, const char *name)
+{
+	if (!u->conf->system_users)
 		return 0;
-	struct question q = {.name = name, .uid_least = d->conf->system_uid_least, .answer = -1};
-	io_call_on(d->nss, ask, &q);
+	const int64_t *until = hash_find(u->known, span_of(name));
+	if (until && *until > clock_mono_ms())
+		return 1;
+	struct question q = {.name = name, .uid_least = u->conf->system_uid_least, .answer = -1};
+	io_call_on(u->thread, ask, &q);
+	if (q.answer == 1)
+		remember(u, name);
 	return q.answer;
 }

@@ -5,7 +5,7 @@
  * Owns:  nothing but the connection.
  * Talks: to directoryd (passwords), to pop3d (the session, after login).
  */
-#include <strings.h>
+#include <string.h>
 
 #include "base/array.h"
 #include "base/log.h"
@@ -19,7 +19,7 @@ struct session {
 	struct login login;
 	struct stream *stream;
 	struct pool *pool;  /* the command's */
-	const char *user;   /* from USER, in the connection's pool; or NULL */
+	struct str user;    /* from USER; empty: none */
 	unsigned bad_commands;
 	bool over;
 };
@@ -38,11 +38,19 @@ static void say(struct session *s, const char *line)
 	stream_puts(s->stream, "\r\n");
 }
 
+/* One more reply that no client needs which knows what it does. */
+static void bad(struct session *s, const char *why)
+{
+	say(s, why);
+	if (++s->bad_commands > BAD_COMMANDS_MAX)
+		s->over = true;
+}
+
 static void run_capa(struct session *s, struct span arg)
 {
 	struct str out = STR_IN(s->pool);
 	(void)arg;
-	pop3_put_capabilities(&out, login_mechanisms(&s->login), login_is_secure(&s->login),
+	pop3_put_capabilities(&out, login_mechanisms(&s->login, s->pool), login_is_secure(&s->login),
 		login_has_tls(&s->login));
 	stream_write_span(s->stream, str_span(&out));
 }
@@ -59,11 +67,11 @@ static void run_stls(struct session *s, struct span arg)
 	const char *err;
 	(void)arg;
 	if (!login_has_tls(&s->login)) {
-		say(s, "-ERR TLS is not available or active already");
+		bad(s, "-ERR TLS is not available or active already");
 		return;
 	}
 	say(s, "+OK Begin TLS negotiation");
-	s->user = NULL;
+	str_reset(&s->user);
 	if (stream_flush(s->stream) != 0
 		|| stream_start_tls(s->stream, service_tls(s->login.conn->svc), NULL, &err) != 0)
 		s->over = true;
@@ -88,8 +96,12 @@ static void conclude(struct session *s, enum login_result result)
 		s->over = true;
 		return;
 	}
-	say(s, replies[result == LOGIN_OK ? LOGIN_TEMPFAIL : result]);
-	s->over = login_is_hopeless(&s->login);
+	const char *reply = replies[result == LOGIN_OK ? LOGIN_TEMPFAIL : result];
+	if (result >= LOGIN_NEEDS_TLS)
+		bad(s, reply);
+	else
+		say(s, reply);
+	s->over |= login_is_hopeless(&s->login);
 }
 
 static void run_user(struct session *s, struct span arg)
@@ -98,20 +110,21 @@ static void run_user(struct session *s, struct span arg)
 		conclude(s, LOGIN_NEEDS_TLS);
 		return;
 	}
-	s->user = pool_span(s->login.conn->pool, arg);
+	str_reset(&s->user);
+	str_add_span(&s->user, arg);
 	say(s, "+OK Send the password");
 }
 
 static void run_pass(struct session *s, struct span arg)
 {
-	if (!s->user) {
-		say(s, "-ERR USER comes first");
+	if (!s->user.len) {
+		bad(s, "-ERR USER comes first");
 		return;
 	}
 	char *password = pool_span(s->pool, arg);
-	enum login_result result = login_password(&s->login, s->user, password);
+	enum login_result result = login_password(&s->login, str_c(&s->user), password);
 	explicit_bzero(password, arg.n);
-	s->user = NULL;
+	str_reset(&s->user);
 	conclude(s, result);
 }
 
@@ -120,7 +133,7 @@ static void run_auth(struct session *s, struct span arg)
 	struct span rest = arg, mechanism, initial;
 	if (!arg.n) {
 		/* Older clients ask this way what there is (RFC 1734 had no other). */
-		struct span names = span_of(login_mechanisms(&s->login)), name;
+		struct span names = span_of(login_mechanisms(&s->login, s->pool)), name;
 		say(s, "+OK Mechanisms follow");
 		while (span_split(&names, ' ', &name)) {
 			stream_write_span(s->stream, name);
@@ -145,13 +158,6 @@ static const struct verb verbs[] = {
 	{"QUIT", run_quit, TAKES_NONE},
 };
 
-static void bad(struct session *s, const char *why)
-{
-	say(s, why);
-	if (++s->bad_commands > BAD_COMMANDS_MAX)
-		s->over = true;
-}
-
 static void run_line(struct session *s, struct span line)
 {
 	struct pop3_command command;
@@ -173,6 +179,14 @@ static void run_line(struct session *s, struct span line)
 	bad(s, "-ERR Unknown command, or log in first");
 }
 
+/* The line's memory is the stream's, and a command may read on. */
+static void run_copy(struct session *s, struct span line)
+{
+	struct span copy = pool_copy(s->pool, line);
+	run_line(s, copy);
+	explicit_bzero((char *)(uintptr_t)copy.p, copy.n); /* it may hold a password */
+}
+
 static void serve(struct conn *conn)
 {
 	struct session s = {.stream = conn->stream, .pool = pool_new("command")};
@@ -185,12 +199,15 @@ static void serve(struct conn *conn)
 			|| rc == STREAM_TOO_LONG)) {
 		if (rc == STREAM_TOO_LONG)
 			bad(&s, "-ERR Line too long");
-		else /* the line's memory is the stream's, and a command may read on */
-			run_line(&s, pool_copy(s.pool, line));
+		else
+			run_copy(&s, line);
 		pool_reset(s.pool);
 	}
-	if (stream_state(conn->stream) == STREAM_OK)
-		stream_flush(conn->stream);
+	if (!s.over && conn->svc->closing)
+		say(&s, "-ERR [SYS/TEMP] Server shutting down");
+	stream_flush_try(conn->stream);
+	login_fini(&s.login);
+	str_fini(&s.user);
 	pool_free(&s.pool);
 }
 

@@ -18,7 +18,6 @@ struct range {
 static struct range ranges[MAPPINGS_MAX];
 static _Atomic unsigned ranges_used; /* slots from here on were never used */
 static struct sigaction before;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t taking = PTHREAD_MUTEX_INITIALIZER; /* loads run on helper threads */
 
 #define PAGE ((uintptr_t)4096)
@@ -51,12 +50,20 @@ static void on_sigbus(int signo, siginfo_t *info, void *context)
 		signal(signo, SIG_DFL); /* the instruction runs again and ends the process */
 }
 
+/* Looked at each time: a library may have put its own in our place since. */
 static void install(void)
 {
-	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
+	struct sigaction now, action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
 	sigemptyset(&action.sa_mask);
-	if (sigaction(SIGBUS, &action, &before) < 0)
-		log_fatal("The handler for mapped files can't be installed: %m.");
+	pthread_mutex_lock(&taking);
+	if (sigaction(SIGBUS, NULL, &now) < 0)
+		log_fatal("The handler for mapped files can't be looked at: %m.");
+	if (!(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != on_sigbus) {
+		before = now;
+		if (sigaction(SIGBUS, &action, NULL) < 0)
+			log_fatal("The handler for mapped files can't be installed: %m.");
+	}
+	pthread_mutex_unlock(&taking);
 }
 
 static int take_slot(struct mapping *m)
@@ -80,7 +87,7 @@ static int take_slot(struct mapping *m)
 
 int mapping_open(struct mapping *m, int fd, size_t n, bool shared)
 {
-	pthread_once(&once, install);
+	install();
 	*m = (struct mapping){.n = n};
 	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, shared ? MAP_SHARED : MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "io/loop.h"
 #include "ipc/frame.h"
 
 #include <unistd.h>
@@ -316,6 +317,9 @@ void ipc_client_free(struct ipc_client **cp)
 	}
 	release(c);
 	*cp = NULL;
+	/* A tool runs no loop of its own, in which the reader could come to its end. */
+	if (!fiber_self())
+		loop_turn(0);
 }
 
 /* --- calling --- */

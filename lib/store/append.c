@@ -5,6 +5,7 @@
 #include "store/change.h"
 
 #define SPACE_LOOK_MS 1000
+#define RECORD_SPARE  (1024 * 1024) /* of a record, for everything but rows and summaries */
 
 bool store_space_is_low(struct store *store)
 {
@@ -70,7 +71,7 @@ static enum store_status measure(struct appending *p)
 	}
 	if (p->left && change_is_over_quota(p->a, bytes, p->left))
 		return STORE_OVER_QUOTA;
-	if (summaries > RECORD_MAX / 2 || p->m->messages + (uint64_t)p->left > STORE_MESSAGES_MAX ||
+	if (summaries > RECORD_MAX - RECORD_SPARE || p->m->messages + (uint64_t)p->left > STORE_MESSAGES_MAX ||
 		p->m->uidnext > UINT32_MAX - p->left - 1)
 		return STORE_TOO_MANY;
 	return STORE_OK;

@@ -1,6 +1,6 @@
 /*
- * Thousands of random changes through two views, compared with a model that is plain arrays; checkpoints made and
- * thrown away at random points change nothing.
+ * Thousands of random changes through two views, each of a store of its own (so they meet in the files only, as in two
+ * processes), compared with a model that is plain arrays; checkpoints made and thrown away at random change nothing.
  */
 #include "t/lib/store/fixture.h"
 
@@ -22,6 +22,7 @@ struct model_box {
 
 /* What a client of the view knows. */
 struct mirror {
+	struct fixture *f;
 	struct view *view;
 	size_t box;
 	size_t n;
@@ -29,7 +30,7 @@ struct mirror {
 };
 
 struct model {
-	struct fixture *f;
+	struct fixture *f, other; /* the same folder */
 	struct model_box boxes[BOXES];
 	struct mirror mirrors[VIEWS];
 	unsigned short seed[3];
@@ -61,8 +62,9 @@ static void do_append(struct model *m)
 {
 	struct model_box *b = &m->boxes[draw(m, BOXES)];
 	uint32_t n = 1 + draw(m, 4), flags = draw(m, 32);
-	uint32_t first = fixture_fill(m->f, b->id, n, flags);
-	uint64_t modseq = account_modseq(m->f->account);
+	struct fixture *f = draw(m, 2) ? m->f : &m->other;
+	uint32_t first = fixture_fill(f, b->id, n, flags);
+	uint64_t modseq = account_modseq(f->account);
 	assert_int_equal(first, b->uidnext);
 	for (uint32_t i = 0; i < n; i++)
 		model_add(b, first + i, flags, modseq);
@@ -87,8 +89,8 @@ static void do_store(struct model *m)
 	size_t n = choose(m, v, uids);
 	uint32_t flags = draw(m, 32);
 	enum flag_op op = draw(m, 3);
-	assert_ok(fixture_store(m->f, v->view, op, flags, uids, n));
-	uint64_t modseq = account_modseq(m->f->account);
+	assert_ok(fixture_store(v->f, v->view, op, flags, uids, n));
+	uint64_t modseq = account_modseq(v->f->account);
 	for (size_t i = 0; i < n; i++) {
 		struct model_row *r = find_row(b, uids[i]);
 		uint32_t now = op == FLAGS_SET ? flags : op == FLAGS_ADD ? r->flags | flags : r->flags & ~flags;
@@ -129,7 +131,7 @@ static void do_copy(struct model *m)
 	if (n > 20)
 		n = 20;
 	assert_ok(view_copy(v->view, uids, n, to->id, move, m->f->pool, &pairs, &npairs, &uidvalidity));
-	uint64_t modseq = account_modseq(m->f->account);
+	uint64_t modseq = account_modseq(v->f->account);
 	for (size_t i = 0; i < n; i++) {
 		struct model_row *r = find_row(from, uids[i]);
 		if (r->gone)
@@ -207,7 +209,7 @@ static void do_sync(struct model *m)
 static void open_mirror(struct model *m, struct mirror *v)
 {
 	v->box = draw(m, BOXES);
-	v->view = fixture_view(m->f, m->boxes[v->box].id, false);
+	v->view = fixture_view(v->f, m->boxes[v->box].id, false);
 	v->n = view_count(v->view);
 	for (uint32_t seq = 1; seq <= v->n; seq++) {
 		v->uids[seq - 1] = view_row(v->view, seq)->uid;
@@ -248,8 +250,10 @@ static void do_reopen(struct model *m)
 	for (size_t i = 0; i < VIEWS; i++)
 		view_close(&m->mirrors[i].view);
 	fixture_close(m->f);
+	fixture_close(&m->other);
 	throw_away(m);
 	fixture_open(m->f);
+	fixture_open(&m->other);
 	for (size_t i = 0; i < VIEWS; i++)
 		open_mirror(m, &m->mirrors[i]);
 }
@@ -307,8 +311,10 @@ static void run_steps(struct model *m, unsigned count)
 		s->run(m);
 		if (i % 50 == 0)
 			check_counts(m);
-		if (i % 200 == 0)
+		if (i % 200 == 0) {
 			pool_reset(m->f->pool);
+			pool_reset(m->other.pool);
+		}
 	}
 }
 
@@ -323,12 +329,19 @@ static void agrees_with_the_model(void **state)
 		m->boxes[i].id = fixture_mailbox(m->f, names[i]);
 		m->boxes[i].uidnext = 1;
 	}
-	for (size_t i = 0; i < VIEWS; i++)
+	m->other = *m->f;
+	m->other.pool = pool_new("other");
+	fixture_open(&m->other);
+	for (size_t i = 0; i < VIEWS; i++) {
+		m->mirrors[i].f = i ? &m->other : m->f;
 		open_mirror(m, &m->mirrors[i]);
+	}
 	run_steps(m, getenv("STEPS") ? (unsigned)atoi(getenv("STEPS")) : 1500);
 	do_checkpoint(m);
 	for (size_t i = 0; i < VIEWS; i++)
 		view_close(&m->mirrors[i].view);
+	fixture_close(&m->other);
+	pool_free(&m->other.pool);
 	free(m);
 }
 

@@ -1,0 +1,163 @@
+/* The store as a daemon uses it: sessions are fibers of one loop, what blocks runs on helper threads. */
+#include "t/lib/store/fixture.h"
+
+#define SESSIONS 24
+#define ACCOUNTS 6
+#define ROUNDS   40
+
+struct sessions {
+	struct fixture *f;
+	struct fiber_group group;
+	unsigned number;
+	uint32_t added[ACCOUNTS], gone[ACCOUNTS];
+	unsigned woken;
+};
+
+static void account_name(char id[16], unsigned number)
+{
+	snprintf(id, 16, "fiber%u", number % ACCOUNTS);
+}
+
+static void one_round(struct sessions *s, unsigned number, struct account *a, uint32_t inbox)
+{
+	struct view *view;
+	struct view_changes c;
+	struct pool *pool = pool_new("session");
+	uint32_t uid, *failed, n;
+	size_t nfailed;
+	assert_ok(fixture_try_append(s->f, a, inbox, "Subject: fiber\r\n\r\nbody\r\n", 0, NULL, &uid));
+	s->added[number % ACCOUNTS]++;
+	assert_ok(view_open(a, inbox, false, &view));
+	struct flag_change change = {.op = FLAGS_ADD, .flags = MSG_SEEN, .unchanged_since = UINT64_MAX};
+	assert_ok(view_store(view, &uid, 1, &change, pool, &failed, &nfailed));
+	assert_ok(view_sync(view, true, pool, &c));
+	n = view_count(view);
+	for (uint32_t seq = n > 3 ? n - 3 : 1; seq <= n; seq++) {
+		struct span body, summary;
+		struct msg_row row = *view_row(view, seq);
+		assert_ok(message_read(a, &row, 0, UINT64_MAX, pool, &body));
+		assert_int_equal(body.n, 24);
+		assert_ok(message_summary(a, &row, pool, &summary));
+		assert_int_equal(summary.n, 24);
+	}
+	if (uid % 4 == 0) {
+		assert_ok(view_expunge(view, &uid, 1, false));
+		s->gone[number % ACCOUNTS]++;
+	}
+	view_close(&view);
+	pool_free(&pool);
+}
+
+static void session(void *arg)
+{
+	struct sessions *s = arg;
+	unsigned number = s->number++;
+	char id[16];
+	account_name(id, number);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct account *a;
+		struct mailbox_info info;
+		struct pool *pool = pool_new("session");
+		assert_ok(account_open(s->f->store, id, true, NULL, &a));
+		assert_ok(mailbox_find(a, pool, "INBOX", true, &info));
+		one_round(s, number, a, info.id);
+		account_close(&a);
+		pool_free(&pool);
+	}
+	fiber_group_leave(&s->group);
+}
+
+static void idler(void *arg)
+{
+	struct sessions *s = arg;
+	struct account *a;
+	assert_ok(account_open(s->f->store, "fiber0", true, NULL, &a));
+	for (uint64_t since = account_modseq(a); s->woken < 20; since = account_modseq(a)) {
+		assert_int_equal(account_wait(a, since, clock_mono_ms() + 20000), 0);
+		assert_true(account_modseq(a) > since);
+		s->woken++;
+	}
+	account_close(&a);
+	fiber_group_leave(&s->group);
+}
+
+static void start(struct sessions *s, fiber_fn fn)
+{
+	fiber_group_enter(&s->group);
+	fiber_start("session", fn, s);
+}
+
+static void sessions_share_accounts(void **state)
+{
+	struct sessions s = {.f = *state};
+	start(&s, idler);
+	for (int i = 0; i < SESSIONS; i++)
+		start(&s, session);
+	assert_int_equal(fiber_group_wait(&s.group, clock_mono_ms() + 120000), 0);
+	assert_int_equal(s.woken, 20);
+	fixture_reopen(s.f);
+	for (unsigned i = 0; i < ACCOUNTS; i++) {
+		char id[16];
+		struct account *a;
+		struct check_report report;
+		uint64_t bytes, messages;
+		account_name(id, i);
+		assert_ok(account_open(s.f->store, id, false, NULL, &a));
+		account_usage(a, &bytes, &messages);
+		assert_int_equal(messages, s.added[i] - s.gone[i]);
+		account_close(&a);
+		assert_ok(account_check(s.f->store, id, false, NULL, NULL, &report));
+		assert_int_equal(report.checkpoints_bad + report.blobs_bad + report.log_damaged, 0);
+	}
+}
+
+struct delivery {
+	struct fixture *f;
+	struct fiber_group group;
+	unsigned next;
+};
+
+/* More accounts than are kept open. */
+static void deliver(void *arg)
+{
+	struct delivery *d = arg;
+	for (unsigned i; (i = d->next++) < IDLE_ACCOUNTS_MAX * 2;) {
+		char id[16];
+		struct account *a;
+		struct mailbox_info info;
+		struct pool *pool = pool_new("delivery");
+		uint32_t uid;
+		snprintf(id, sizeof(id), "d%u", i);
+		assert_ok(account_open(d->f->store, id, true, NULL, &a));
+		assert_ok(mailbox_find(a, pool, "INBOX", false, &info));
+		assert_ok(fixture_try_append(d->f, a, info.id, "x", 0, id, &uid));
+		assert_int_equal(uid, 1);
+		account_close(&a);
+		pool_free(&pool);
+	}
+	fiber_group_leave(&d->group);
+}
+
+static void idle_accounts_are_let_go(void **state)
+{
+	struct delivery d = {.f = *state};
+	for (int i = 0; i < 16; i++) {
+		fiber_group_enter(&d.group);
+		fiber_start("deliver", deliver, &d);
+	}
+	assert_int_equal(fiber_group_wait(&d.group, clock_mono_ms() + 120000), 0);
+	assert_in_range(hash_count(d.f->store->accounts), 1, IDLE_ACCOUNTS_MAX + 1);
+	const char **v;
+	size_t n;
+	assert_ok(store_list_accounts(d.f->store, d.f->pool, &v, &n));
+	assert_int_equal(n, IDLE_ACCOUNTS_MAX * 2 + 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FIXTURE_TEST(sessions_share_accounts),
+		FIXTURE_TEST(idle_accounts_are_let_go),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -43,7 +43,7 @@ def test_many_literals(own_worker):
     w = own_worker()
     c = w.client("anna")
     before = w.peak()
-    for command in (b"APPEND {5000+}\r\n" + b"x" * 5000, b"APPEND x (", b"LIST"):
+    for command in (b"APPEND {5000+}\r\n" + b"x" * 5000 + b" (", b"APPEND x (", b"LIST"):
         c.send(b"a " + command + b" {0+}\r\n" * 50000 + b"\r\n")
         assert c.until("a")[1].startswith(("BAD", "NO"))
     c.ok("NOOP")

@@ -72,6 +72,7 @@ def test_a_session_that_waits_is_small(own_worker, last):
     w = own_worker()
     first = w.client("anna")
     first.fill("INBOX", 3)
+    first.append("INBOX", b"x" * 30000)
     first.ok("SELECT INBOX")
     idle(first)
     before = w.memory()

@@ -88,7 +88,7 @@ def test_a_session_that_waits_is_small(own_worker, last):
     each = (w.memory() - before) / 200
     print("%d octets each" % each)
     if not SAN:
-        assert each < 50000
+        assert each < 30000
     for c in clients:
         c.close()
 

@@ -82,7 +82,7 @@ def test_filter_leaves_what_daemons_need(master, one):
 
 @as_root
 def test_chroot_hides_the_files_and_master_connects_instead(master, one):
-    rows, port = one(chroot="run/empty")
+    rows, port = one(chroot="empty")
     m = master({"one": rows, "queue": {"program": "qmgr", "listen": "unix:queue", "user": "queue"}})
     c = m.client(port)
     assert os.readlink("/proc/%d/root" % c.pid()) == str(m.dir / "run/empty")
@@ -96,7 +96,7 @@ def test_chroot_hides_the_files_and_master_connects_instead(master, one):
 
 @as_root
 def test_socket_mode_holds_for_connections_by_master(master, one):
-    rows, port = one(chroot="run/empty")
+    rows, port = one(chroot="empty")
     m = master({"one": rows, "queue": {"program": "qmgr", "listen": "unix:queue", "user": "queue",
                                        "listen_mode": "600"}})
     assert m.client(port).ask("connect queue").endswith("Permission denied.")

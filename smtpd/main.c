@@ -2,6 +2,7 @@
 #include "smtpd/smtpd.h"
 
 #include "base/log.h"
+#include "smtpd/peer_name.h"
 #include "smtpd/session.h"
 
 /* A segment ends here; a message may make it longer. */
@@ -23,6 +24,9 @@ static int start_root(struct service_ctx *svc, const char **err_r)
 	d->common = svc->common;
 	d->mode = mode_find(d->conf->mode);
 	list_init(&d->sessions);
+	if (d->conf->reverse_lookup && d->mode->bit != MODE_LOCAL &&
+		peer_names_open(d->common->dns_servers, &d->names, err_r) < 0)
+		return -1;
 	return net_list_parse(svc->pool, d->common->networks, &d->networks, err_r);
 }
 
@@ -67,6 +71,7 @@ static void stop(struct service_ctx *svc)
 	ipc_client_free(&d->qmgr);
 	mech_cache_free(&d->mechs);
 	lookup_cache_free(&d->lookups);
+	peer_names_close(&d->names);
 }
 
 static const struct mode modes[];

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "smtpd/local.h"
+#include "smtpd/peer_name.h"
 
 enum {
 	CMD_NEEDS_TLS  = 1, /* where TLS is required */
@@ -198,6 +199,7 @@ void session_serve(struct conn *conn)
 		s.user = local_user(conn);
 	if (stream_is_tls(s.stream)) /* from the first octet */
 		session_note_tls(&s);
+	peer_name_ask(s.d->names, conn);
 	greet(&s);
 	commands(&s);
 	log_debug("closed ip=%s messages=%llu errors=%llu ms=%lld", conn->peer_ip,

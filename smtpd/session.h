@@ -46,7 +46,6 @@ struct session {
 	const char *helo;           /* "" before hello */
 	const char *user;           /* who logged in; NULL */
 	const char *tls;            /* "TLSv1.3 with cipher ..."; NULL */
-	const char *host;           /* reverse look-up; NULL unknown, or not yet */
 	struct log_context *log;
 	struct str out;             /* a reply being built */
 	struct pool *scratch;       /* emptied after each command */

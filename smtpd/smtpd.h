@@ -39,6 +39,7 @@ const struct mode *mode_find(const char *name);
 
 struct mech_cache;
 struct lookup_cache;
+struct peer_names;
 
 struct smtpd {
 	struct service_ctx *svc;
@@ -51,6 +52,7 @@ struct smtpd {
 	struct submitter *submitter;
 	struct mech_cache *mechs;
 	struct lookup_cache *lookups;
+	struct peer_names *names;          /* NULL: clients are not looked up */
 	struct list sessions;              /* struct session, for the notice of a shutdown */
 };
 

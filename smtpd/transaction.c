@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "mail/header.h"
 #include "mail/received.h"
+#include "smtpd/peer_name.h"
 
 /* The recipients' array is kept between messages up to this many. */
 #define KEEP_RCPTS 64
@@ -89,7 +90,7 @@ static void put_trace(struct session *s, struct str *out)
 	struct received r = {
 		.flags = received_flags(s),
 		.helo = s->helo,
-		.host = s->host,
+		.host = peer_name_find(s->d->names, s->tx.pool, s->conn->peer_ip),
 		.ip = s->conn->peer_ip,
 		.by = s->d->common->hostname,
 		.tls = s->tls,
@@ -130,7 +131,7 @@ static void fill_envelope(const struct session *s, struct envelope *e)
 		.smtputf8 = tx->mail.smtputf8,
 		.channel = s->mode->name,
 		.auth_user = s->user,
-		.remote_host = s->host,
+		.remote_host = peer_name_find(s->d->names, s->tx.pool, s->conn->peer_ip),
 		.remote_ip = s->conn->peer_ip,
 		.helo = s->helo,
 		.protocol = received_with(received_flags(s)),

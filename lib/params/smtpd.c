@@ -15,6 +15,9 @@ const struct conf_row smtpd_conf_rows[] = {
 	CONF_ROW(BOOL, refuse_bare_lf, "yes", 0, 0,
 		"Whether a message with a bare LF or CR is refused, as protection against "
 		"smuggling; no turns a bare LF into a line end."),
+	CONF_ROW(BOOL, reverse_lookup, "yes", 0, 0,
+		"Whether the names of clients are looked up, for Received fields; nobody waits for "
+		"the answer."),
 	CONF_ROW(TIME, command_timeout, "5m", 1, 3600,
 		"Idle limit while waiting for a command."),
 	CONF_ROW(TIME, data_timeout, "10m", 1, 3600,

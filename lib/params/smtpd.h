@@ -10,6 +10,7 @@ struct smtpd_conf {
 	bool auth_plain_without_tls;
 	bool require_tls;
 	bool refuse_bare_lf;
+	bool reverse_lookup;
 	int64_t command_timeout;
 	int64_t data_timeout;
 	int64_t session_timeout;

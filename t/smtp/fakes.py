@@ -151,7 +151,7 @@ class NameServer:
     """UDP on loopback. table: {"example.test": {"MX": [(10, "mx.example.test")], "A": ["127.0.0.1"]}}; a name that is missing is
     NXDOMAIN, a value of None is SERVFAIL."""
 
-    TYPES = {1: "A", 15: "MX", 28: "AAAA"}
+    TYPES = {1: "A", 12: "PTR", 15: "MX", 28: "AAAA"}
 
     def __init__(self, table):
         self.table = table
@@ -174,6 +174,8 @@ class NameServer:
     def data(self, kind, value):
         if kind == "MX":
             return struct.pack("!H", value[0]) + self.name(value[1])
+        if kind == "PTR":
+            return self.name(value)
         return socket.inet_pton(socket.AF_INET if kind == "A" else socket.AF_INET6, value)
 
     def answer(self, query):

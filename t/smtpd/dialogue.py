@@ -11,12 +11,12 @@ QUIET = 0.4  # seconds without a word count as silence
 class Dialogue:
     """with Dialogue(port) as d: d("EHLO x", 250); d("QUIT", "221 2.0.0 Bye")"""
 
-    def __init__(self, port, greeting=220, path=None):
+    def __init__(self, port, greeting=220, path=None, source=""):
         if path:
             self.sock = socket.socket(socket.AF_UNIX)
             self.sock.connect(str(path))
         else:
-            self.sock = socket.create_connection(("127.0.0.1", port))
+            self.sock = socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
         self.sock.settimeout(20 * thurn_module.SLOW)
         self.buffer = b""
         if greeting:

@@ -215,6 +215,16 @@ static void run_command(struct session *s, struct span text)
 	bad(s, s->tag, "Unknown command, or log in first");
 }
 
+/* A command that broke a limit: answered by its tag if it got that far, for the client waits for it. */
+static void refuse_command(struct session *s)
+{
+	struct imap_parse args;
+	struct span tag;
+	imap_parse_init(&args, str_span(&s->reader.text), s->pool);
+	bool tagged = imap_parse_tag(&args, &tag) && imap_parse_space(&args);
+	bad(s, tagged ? pool_span(s->pool, tag) : "*", s->reader.broke);
+}
+
 /* Collects one command; false when the connection is over. */
 static bool read_command(struct session *s)
 {
@@ -237,7 +247,7 @@ static bool read_command(struct session *s)
 		if (rc == IMAP_READ_DONE)
 			return true;
 		if (rc == IMAP_READ_LIMIT || rc == IMAP_READ_LOST) {
-			bad(s, "*", s->reader.broke);
+			refuse_command(s);
 			s->over |= rc == IMAP_READ_LOST;
 			return !s->over;
 		}

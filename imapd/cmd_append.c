@@ -1,9 +1,10 @@
 /*
- * APPEND (RFC 3501 6.3.11) and MULTIAPPEND (RFC 3502), with APPENDUID (RFC 4315). The messages are read from the client
- * as they come, each into the store's pack; the mailbox changes once, at the end, for all of them.
+ * APPEND (RFC 3501 6.3.11) and MULTIAPPEND (RFC 3502), with APPENDUID (RFC 4315). The messages are
+ * read from the client as they come, each into the store's pack; the mailbox changes once, at the
+ * end, for all of them.
  *
- * Whatever goes wrong on the way is said when the whole command has been read, apart from a client that
- * waits for leave to send a message: it is told at once.
+ * Whatever goes wrong on the way is said when the whole command has been read, apart from a client
+ * that waits for leave to send a message: it is told at once.
  */
 #include "imapd/command.h"
 
@@ -94,7 +95,8 @@ static void summarize(struct span message, struct str *out)
 		io_call(summarize_apart, &job);
 }
 
-/* The literal's octets, all of them or up to the end of the client; what the spill does not want is read over. */
+/* The literal's octets, all of them or up to the end of the client; what the spill does not want
+ * is read over. */
 static bool read_literal(struct session *s, struct spill *sp, uint64_t n)
 {
 	struct span in;
@@ -160,12 +162,14 @@ static bool may_come(struct appending *a, uint64_t n)
 		cmd_no(cmd, "CANNOT", "A message can not be empty.");
 	else if (n > conf->append_size_max)
 		cmd_no(cmd, "LIMIT", "The message is too large.");
-	else if (a->messages.n == APPEND_MESSAGES_MAX || pool_used(cmd->pool) > APPEND_SUMMARIES_MAX)
+	else if (a->messages.n == APPEND_MESSAGES_MAX ||
+		 pool_used(cmd->pool) > APPEND_SUMMARIES_MAX)
 		cmd_no(cmd, "LIMIT", "Too many messages at once.");
 	return cmd->status == CMD_NONE;
 }
 
-/* At an announced literal: takes the message in, or sees that it is read over. False when the client is gone. */
+/* At an announced literal: takes the message in, or sees that it is read over. False when the
+ * client is gone. */
 static bool take_message(struct appending *a, struct append *m)
 {
 	struct session *s = a->s;
@@ -218,7 +222,8 @@ static int read_messages(struct appending *a)
 		if (!take_message(a, &m))
 			return -1;
 		how = session_read(a->s);
-		imap_parse_init(c, pool_copy(a->cmd->pool, str_span(&a->s->reader.text)), a->cmd->pool);
+		imap_parse_init(
+			c, pool_copy(a->cmd->pool, str_span(&a->s->reader.text)), a->cmd->pool);
 	}
 	return how;
 }
@@ -229,8 +234,8 @@ static void commit(struct appending *a)
 	struct cmd *cmd = a->cmd;
 	uint32_t first, uidvalidity;
 
-	enum store_status status = mailbox_append(s->account, a->mailbox.id, a->messages.v, a->messages.n,
-		io_deadline(APPEND_LOCK_MS), &first, &uidvalidity);
+	enum store_status status = mailbox_append(s->account, a->mailbox.id, a->messages.v,
+		a->messages.n, io_deadline(APPEND_LOCK_MS), &first, &uidvalidity);
 	if (status == STORE_TOO_MANY) {
 		cmd_no(cmd, "LIMIT", "The mailbox holds as many messages or keywords as it can.");
 		return;

@@ -67,8 +67,8 @@ static bool parse_id(struct imap_parse *c, struct str *line)
 		if (!imap_parse_string(c, &name) || !imap_parse_space(c) ||
 			!imap_parse_nstring(c, &value))
 			return false;
-		str_printf(line, "%s%.*s=%.*s", line->len ? " " : "", (int)num_min(name.n, 30), name.p,
-			(int)num_min(value.n, 100), value.p ? value.p : "");
+		str_printf(line, "%s%.*s=%.*s", line->len ? " " : "", (int)num_min(name.n, 30),
+			name.p, (int)num_min(value.n, 100), value.p ? value.p : "");
 	}
 	return imap_parse_end(c);
 }

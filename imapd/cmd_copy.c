@@ -35,7 +35,8 @@ static enum store_status copy(struct session *s, struct cmd *cmd, struct copy *c
 		status = STORE_NOT_FOUND;
 	if (status != STORE_OK || n == 0)
 		return status;
-	return view_copy(s->view, uids, n, info.id, move, cmd->pool, &c->pairs, &c->n, &c->uidvalidity);
+	return view_copy(
+		s->view, uids, n, info.id, move, cmd->pool, &c->pairs, &c->n, &c->uidvalidity);
 }
 
 /* "COPYUID 38505 304,319:320 3956:3958", or NULL. */
@@ -65,7 +66,8 @@ void cmd_copy(struct session *s, struct cmd *cmd)
 		cmd_ok(cmd, copyuid(cmd, &c));
 }
 
-/* COPYUID comes before the EXPUNGE lines, which the updates after the command bring (RFC 6851 4.3). */
+/* COPYUID comes before the EXPUNGE lines, which the updates after the command bring (RFC 6851
+ * 4.3). */
 void cmd_move(struct session *s, struct cmd *cmd)
 {
 	struct copy c = {0};

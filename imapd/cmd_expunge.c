@@ -2,7 +2,8 @@
 
 #include "imap/seqset.h"
 
-/* EXPUNGE, and UID EXPUNGE of a set (RFC 4315 2.1). The removed ones are told with the updates after it. */
+/* EXPUNGE, and UID EXPUNGE of a set (RFC 4315 2.1). The removed ones are told with the updates
+ * after it. */
 void cmd_expunge(struct session *s, struct cmd *cmd)
 {
 	struct seqset seqs = {&(struct seq_range){1, view_count(s->view)}, view_count(s->view) > 0};

@@ -3,7 +3,8 @@
 #include "imap/seqset.h"
 #include "imapd/fetch.h"
 
-/* So many messages get \Seen by one record, when a client goes away in the middle what it got is marked. */
+/* So many messages get \Seen by one record, when a client goes away in the middle what it got is
+ * marked. */
 #define SEEN_BATCH 1000
 
 struct seen_list {

@@ -5,7 +5,8 @@
 #include "imapd/update.h"
 #include "imapd/watch.h"
 
-/* Some networks forget connections on which nothing moves; clients end an IDLE after 29 minutes at most. */
+/* Some networks forget connections on which nothing moves; clients end an IDLE after 29 minutes
+ * at most. */
 #define STILL_HERE_MS 120000
 
 /* Nothing is kept while it waits: buffers, pools. */

@@ -37,7 +37,8 @@ static bool is_selected(const struct listing *l, const struct mailbox_info *info
 	if (l->args.select & LIST_SPECIAL_USE && info->use == USE_NONE)
 		return false;
 	/* Names that are only subscribed to are no mailboxes. */
-	return l->args.select & LIST_SUBSCRIBED || info->id != 0 || info->flags & MAILBOX_HAS_CHILDREN;
+	return l->args.select & LIST_SUBSCRIBED || info->id != 0 ||
+	       info->flags & MAILBOX_HAS_CHILDREN;
 }
 
 static struct entry *entry_of(struct listing *l, const char *name)
@@ -53,7 +54,8 @@ static struct entry *entry_of(struct listing *l, const char *name)
 	return e;
 }
 
-/* What is selected and out of the patterns' reach shows in its parents that are within (LSUB "%", RECURSIVEMATCH). */
+/* What is selected and out of the patterns' reach shows in its parents that are within (LSUB
+ * "%", RECURSIVEMATCH). */
 static void add_parents(struct listing *l, const char *name)
 {
 	struct pool *pool = l->cmd->pool;
@@ -119,8 +121,10 @@ static void put_attributes(const struct listing *l, const struct entry *e, bool 
 	else if (info->flags & MAILBOX_NOSELECT)
 		put_attribute(out, "\\NoSelect");
 	if (exists)
-		put_attribute(out, info->flags & MAILBOX_HAS_CHILDREN ? "\\HasChildren" : "\\HasNoChildren");
-	if ((l->args.select | l->args.ret) & LIST_SUBSCRIBED && info && info->flags & MAILBOX_SUBSCRIBED)
+		put_attribute(out,
+			info->flags & MAILBOX_HAS_CHILDREN ? "\\HasChildren" : "\\HasNoChildren");
+	if ((l->args.select | l->args.ret) & LIST_SUBSCRIBED && info &&
+		info->flags & MAILBOX_SUBSCRIBED)
 		put_attribute(out, "\\Subscribed");
 	if (exists && info->use != USE_NONE)
 		put_attribute(out, special_use_names[info->use]);
@@ -178,7 +182,8 @@ static void run(struct session *s, struct cmd *cmd, bool lsub)
 	if (lsub)
 		l->args.select = LIST_SUBSCRIBED;
 	if (l->args.delimiter) {
-		str_printf(&s->out, "* %s (\\NoSelect) \"%c\" \"\"\r\n", lsub ? "LSUB" : "LIST", s->separator);
+		str_printf(&s->out, "* %s (\\NoSelect) \"%c\" \"\"\r\n", lsub ? "LSUB" : "LIST",
+			s->separator);
 		cmd_ok(cmd, NULL);
 		return;
 	}

@@ -76,7 +76,8 @@ void cmd_delete(struct session *s, struct cmd *cmd)
 
 	if (!parse_one(cmd, &name))
 		return;
-	bool selected = s->view && mailbox_find(s->account, cmd->pool, name, false, &info) == STORE_OK &&
+	bool selected = s->view &&
+			mailbox_find(s->account, cmd->pool, name, false, &info) == STORE_OK &&
 			info.id == s->mailbox;
 	enum store_status status = mailbox_delete(s->account, name);
 	if (status == STORE_DENIED) {

@@ -70,7 +70,8 @@ static bool charset_is_good(struct cmd *cmd, struct span charset)
 }
 
 /* Where to look: all, or what a set among the program's outermost keys leaves. */
-static struct seqset candidates(const struct session *s, struct cmd *cmd, const struct search *search)
+static struct seqset candidates(
+	const struct session *s, struct cmd *cmd, const struct search *search)
 {
 	for (const struct search_key *k = search->root->child; k; k = k->next)
 		if ((k->op == SEARCH_SEQ || k->op == SEARCH_UID) && !k->negate)
@@ -82,7 +83,8 @@ static struct seqset candidates(const struct session *s, struct cmd *cmd, const 
 
 /* --- running it --- */
 
-static bool search_one(struct search_run *r, struct cmd *cmd, const struct search *search, uint32_t seq)
+static bool search_one(
+	struct search_run *r, struct cmd *cmd, const struct search *search, uint32_t seq)
 {
 	r->seq = seq;
 	r->row = view_row(r->s->view, seq);
@@ -105,7 +107,8 @@ static void search_all(struct session *s, struct cmd *cmd, const struct search *
 	r->row_pool = pool_new("search row");
 	str_puts(&s->out, "* SEARCH");
 	for (size_t i = 0; i < seqs.n && go_on; i++)
-		for (uint32_t seq = seqs.v[i].from; seq <= seqs.v[i].to && seq <= count && go_on; seq++)
+		for (uint32_t seq = seqs.v[i].from; seq <= seqs.v[i].to && seq <= count && go_on;
+			seq++)
 			go_on = search_one(r, cmd, search, seq);
 	str_puts(&s->out, "\r\n");
 	str_fini(&r->decoded);

@@ -25,7 +25,8 @@ static void open_mailbox(struct session *s, struct cmd *cmd, bool read_only)
 		cmd_bad_args(cmd);
 		return;
 	}
-	/* Whatever comes of it, the old one is closed (RFC 3501 6.3.1), and nothing in it expunged. */
+	/* Whatever comes of it, the old one is closed (RFC 3501 6.3.1), and nothing in it
+	 * expunged. */
 	session_unselect(s);
 	enum store_status status = mailbox_find(s->account, cmd->pool, name, false, &info);
 	if (status == STORE_OK && info.flags & MAILBOX_NOSELECT)

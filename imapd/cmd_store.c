@@ -19,7 +19,10 @@ static bool parse_item(struct imap_parse *c, struct store_args *a)
 	struct imap_flag_list list;
 	struct span word;
 
-	a->change.op = imap_parse_skip(c, '+') ? FLAGS_ADD : imap_parse_skip(c, '-') ? FLAGS_REMOVE : FLAGS_SET;
+	if (imap_parse_skip(c, '+'))
+		a->change.op = FLAGS_ADD;
+	else
+		a->change.op = imap_parse_skip(c, '-') ? FLAGS_REMOVE : FLAGS_SET;
 	if (!imap_parse_atom(c, &word))
 		return false;
 	size_t i = 0;
@@ -37,7 +40,8 @@ static bool parse_item(struct imap_parse *c, struct store_args *a)
 	return true;
 }
 
-/* First what changed behind our back, keywords among it, then every message of the set as it is now. */
+/* First what changed behind our back, keywords among it, then every message of the set as it is
+ * now. */
 static void tell(struct session *s, struct cmd *cmd, const struct store_args *a)
 {
 	update_tell(s, &(struct update){.uid = cmd->uid, .skip = a->silent ? NULL : &a->seqs});
@@ -65,7 +69,8 @@ void cmd_store(struct session *s, struct cmd *cmd)
 	}
 	size_t n = view_uids(s->view, &a.seqs, 0, cmd->pool, &uids);
 	enum store_status status =
-		n ? view_store(s->view, uids, n, &a.change, cmd->pool, &failed, &nfailed) : STORE_OK;
+		n ? view_store(s->view, uids, n, &a.change, cmd->pool, &failed, &nfailed)
+		  : STORE_OK;
 	if (status == STORE_OK) {
 		tell(s, cmd, &a);
 		cmd_ok(cmd, NULL);

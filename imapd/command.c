@@ -47,7 +47,8 @@ void cmd_fail(struct cmd *cmd, enum store_status status)
 		[STORE_OVER_QUOTA] = {"OVERQUOTA", "The account is over its quota."},
 		[STORE_TOO_MANY] = {"LIMIT", "A limit of the server is reached."},
 		[STORE_BUSY] = {"INUSE", "The account is busy; try again."},
-		[STORE_DISK_FULL] = {"UNAVAILABLE", "The server has no space left; try again later."},
+		[STORE_DISK_FULL] = {"UNAVAILABLE",
+			"The server has no space left; try again later."},
 		[STORE_DAMAGED] = {"CORRUPTION", "The mail of this account needs a repair."},
 		[STORE_FAILED] = {"UNAVAILABLE", "The mail store failed; try again later."},
 	};
@@ -143,7 +144,7 @@ static bool is_allowed(const struct session *s, struct cmd *cmd)
 		return false;
 	}
 	if ((v->flags & CMD_ARGS && !imap_parse_space(&cmd->args)) ||
-		(!(v->flags & (CMD_ARGS | CMD_OPT_ARGS)) && !imap_parse_end(&cmd->args))) {
+		(!(v->flags & CMD_ARGS) && !imap_parse_end(&cmd->args))) {
 		cmd_bad_args(cmd);
 		return false;
 	}
@@ -154,7 +155,7 @@ static void finish(struct session *s, struct cmd *cmd)
 {
 	if (s->view && (!cmd->verb || !(cmd->verb->flags & CMD_NO_SYNC)))
 		update_tell(s, &(struct update){
-			.expunge = cmd->uid || !cmd->verb || !(cmd->verb->flags & CMD_KEEP_SEQ),
+			.expunge = cmd->uid || !cmd->verb || !(cmd->verb->flags & CMD_SEQ),
 			.uid = cmd->uid,
 		});
 	put_tagged(s, cmd);
@@ -203,7 +204,8 @@ void command_run(struct session *s, enum imap_read how)
 	struct cmd cmd = cmd_of(s);
 	unsigned literals = 0;
 
-	/* The message comes first, or after the mailbox: later ones are not asked about, each time from the beginning. */
+	/* The message comes first, or after the mailbox: later ones are not asked about, each
+	 * time from the beginning. */
 	while (how == IMAP_READ_LITERAL && (++literals > 2 || !starts_streaming(s, &cmd))) {
 		if (imap_reader_take(&s->reader) && s->reader.sync)
 			str_puts(&s->out, "+ OK\r\n");
@@ -225,34 +227,34 @@ void command_run(struct session *s, enum imap_read how)
 }
 
 static const struct verb verbs[] = {
-	/* verb           run              legal in     flags */
-	{"APPEND",        cmd_append,      ST_ANY,      CMD_ARGS | CMD_STREAMS},
-	{"CAPABILITY",    cmd_capability,  ST_ANY,      0},
-	{"CHECK",         cmd_check,       ST_SELECTED, 0},
-	{"CLOSE",         cmd_close,       ST_SELECTED, CMD_NO_SYNC},
-	{"COPY",          cmd_copy,        ST_SELECTED, CMD_ARGS | CMD_UID},
-	{"CREATE",        cmd_create,      ST_ANY,      CMD_ARGS},
-	{"DELETE",        cmd_delete,      ST_ANY,      CMD_ARGS},
-	{"ENABLE",        cmd_enable,      ST_ANY,      CMD_ARGS},
-	{"EXAMINE",       cmd_examine,     ST_ANY,      CMD_ARGS | CMD_NO_SYNC},
-	{"EXPUNGE",       cmd_expunge,     ST_SELECTED, CMD_WRITES},
-	{"EXPUNGE",       cmd_expunge,     ST_SELECTED, CMD_ARGS | CMD_UID_ONLY | CMD_WRITES},
-	{"FETCH",         cmd_fetch,       ST_SELECTED, CMD_ARGS | CMD_UID | CMD_KEEP_SEQ},
-	{"ID",            cmd_id,          ST_ANY,      CMD_ARGS},
-	{"IDLE",          cmd_idle,        ST_ANY,      0},
-	{"LIST",          cmd_list,        ST_ANY,      CMD_ARGS},
-	{"LOGOUT",        cmd_logout,      ST_ANY,      CMD_NO_SYNC},
-	{"LSUB",          cmd_lsub,        ST_ANY,      CMD_ARGS},
-	{"MOVE",          cmd_move,        ST_SELECTED, CMD_ARGS | CMD_UID | CMD_WRITES},
-	{"NAMESPACE",     cmd_namespace,   ST_ANY,      0},
-	{"NOOP",          cmd_noop,        ST_ANY,      0},
-	{"RENAME",        cmd_rename,      ST_ANY,      CMD_ARGS},
-	{"SEARCH",        cmd_search,      ST_SELECTED, CMD_ARGS | CMD_UID | CMD_KEEP_SEQ},
-	{"SELECT",        cmd_select,      ST_ANY,      CMD_ARGS | CMD_NO_SYNC},
-	{"STATUS",        cmd_status,      ST_ANY,      CMD_ARGS},
-	{"STORE",         cmd_store,       ST_SELECTED, CMD_ARGS | CMD_UID | CMD_KEEP_SEQ | CMD_WRITES},
-	{"SUBSCRIBE",     cmd_subscribe,   ST_ANY,      CMD_ARGS},
-	{"UNSELECT",      cmd_unselect,    ST_SELECTED, CMD_NO_SYNC},
-	{"UNSUBSCRIBE",   cmd_unsubscribe, ST_ANY,      CMD_ARGS},
-	{NULL,            NULL,            0,           0},
+	/* verb         run              legal in     flags */
+	{"APPEND",      cmd_append,      ST_ANY,      CMD_ARGS | CMD_STREAMS},
+	{"CAPABILITY",  cmd_capability,  ST_ANY,      0},
+	{"CHECK",       cmd_check,       ST_SELECTED, 0},
+	{"CLOSE",       cmd_close,       ST_SELECTED, CMD_NO_SYNC},
+	{"COPY",        cmd_copy,        ST_SELECTED, CMD_ARGS | CMD_UID},
+	{"CREATE",      cmd_create,      ST_ANY,      CMD_ARGS},
+	{"DELETE",      cmd_delete,      ST_ANY,      CMD_ARGS},
+	{"ENABLE",      cmd_enable,      ST_ANY,      CMD_ARGS},
+	{"EXAMINE",     cmd_examine,     ST_ANY,      CMD_ARGS | CMD_NO_SYNC},
+	{"EXPUNGE",     cmd_expunge,     ST_SELECTED, CMD_WRITES},
+	{"EXPUNGE",     cmd_expunge,     ST_SELECTED, CMD_ARGS | CMD_UID_ONLY | CMD_WRITES},
+	{"FETCH",       cmd_fetch,       ST_SELECTED, CMD_ARGS | CMD_UID | CMD_SEQ},
+	{"ID",          cmd_id,          ST_ANY,      CMD_ARGS},
+	{"IDLE",        cmd_idle,        ST_ANY,      0},
+	{"LIST",        cmd_list,        ST_ANY,      CMD_ARGS},
+	{"LOGOUT",      cmd_logout,      ST_ANY,      CMD_NO_SYNC},
+	{"LSUB",        cmd_lsub,        ST_ANY,      CMD_ARGS},
+	{"MOVE",        cmd_move,        ST_SELECTED, CMD_ARGS | CMD_UID | CMD_WRITES},
+	{"NAMESPACE",   cmd_namespace,   ST_ANY,      0},
+	{"NOOP",        cmd_noop,        ST_ANY,      0},
+	{"RENAME",      cmd_rename,      ST_ANY,      CMD_ARGS},
+	{"SEARCH",      cmd_search,      ST_SELECTED, CMD_ARGS | CMD_UID | CMD_SEQ},
+	{"SELECT",      cmd_select,      ST_ANY,      CMD_ARGS | CMD_NO_SYNC},
+	{"STATUS",      cmd_status,      ST_ANY,      CMD_ARGS},
+	{"STORE",       cmd_store,       ST_SELECTED, CMD_ARGS | CMD_UID | CMD_SEQ | CMD_WRITES},
+	{"SUBSCRIBE",   cmd_subscribe,   ST_ANY,      CMD_ARGS},
+	{"UNSELECT",    cmd_unselect,    ST_SELECTED, CMD_NO_SYNC},
+	{"UNSUBSCRIBE", cmd_unsubscribe, ST_ANY,      CMD_ARGS},
+	{NULL,          NULL,            0,           0},
 };

@@ -1,7 +1,8 @@
 /*
  * Commands: one table of verbs (in command.c), which says where each may be used and what the
- * dispatcher checks for it; each command (family) has a file cmd_*.c. A command answers by exactly one cmd_ok,
- * cmd_no, cmd_bad or cmd_fail; the tagged line follows the mailbox updates that the dispatcher sends.
+ * dispatcher checks for it; each command (family) has a file cmd_*.c. A command answers by exactly
+ * one cmd_ok, cmd_no, cmd_bad or cmd_fail; the tagged line follows the mailbox updates that the
+ * dispatcher sends.
  */
 #ifndef IMAPD_COMMAND_H
 #define IMAPD_COMMAND_H
@@ -18,14 +19,13 @@ enum verb_state {
 	ST_ANY = ST_AUTH | ST_SELECTED,
 };
 enum verb_flags {
-	CMD_ARGS = 1,       /* has arguments: the blank before them is taken; without it they are refused */
-	CMD_OPT_ARGS = 2,   /* looks for itself */
-	CMD_UID = 4,        /* also as UID verb */
+	CMD_ARGS = 1,      /* has arguments: the blank before them is taken; without it none may be */
+	CMD_UID = 4,       /* also as UID verb */
 	CMD_UID_ONLY = 8,
-	CMD_KEEP_SEQ = 16,  /* without UID it must not renumber: no EXPUNGE in its replies (RFC 3501 7.4.1) */
-	CMD_WRITES = 32,    /* needs the mailbox read-write */
-	CMD_STREAMS = 64,   /* reads its last literal itself: starts when that is announced */
-	CMD_NO_SYNC = 128,  /* tells no mailbox updates */
+	CMD_SEQ = 16,      /* without UID no EXPUNGE while it runs: RFC 3501 7.4.1 */
+	CMD_WRITES = 32,   /* needs the mailbox read-write */
+	CMD_STREAMS = 64,  /* reads its last literal itself: starts when that is announced */
+	CMD_NO_SYNC = 128, /* tells no mailbox updates */
 };
 
 struct verb {
@@ -66,14 +66,14 @@ void cmd_fail_target(struct cmd *cmd, enum store_status status);
 /* --- sets of messages --- */
 
 struct seqset;
-/* Parses a sequence set (UIDs when cmd->uid) and resolves it in the view to sequence numbers, ascending ranges. False: the command has been
- * answered. */
+/* Parses a sequence set (UIDs when cmd->uid) and resolves it in the view to sequence numbers,
+ * ascending ranges. False: the command has been answered. */
 bool cmd_parse_messages(struct session *s, struct cmd *cmd, struct seqset *seqs_r);
 /* A set of UIDs to one of sequence numbers. In place. */
 void view_resolve_uids(const struct view *view, struct seqset *set);
 /* UIDs of the set's messages that have all of `flags`; in the pool. */
-size_t view_uids(const struct view *view, const struct seqset *seqs, unsigned flags, struct pool *pool,
-	uint32_t **uids_r);
+size_t view_uids(const struct view *view, const struct seqset *seqs, unsigned flags,
+	struct pool *pool, uint32_t **uids_r);
 
 /* APPEND: the arguments so far are complete up to the literal of a message. */
 bool append_is_at_message(struct session *s, struct cmd *cmd);

@@ -1,6 +1,6 @@
 /*
- * BODY[...]: the extents of parts are in the summary, so nothing is parsed. Short texts go through memory,
- * long ones from the pack's file to the client's socket.
+ * BODY[...]: the extents of parts are in the summary, so nothing is parsed. Short texts go through
+ * memory, long ones from the pack's file to the client's socket.
  */
 #include "imapd/fetch.h"
 
@@ -74,7 +74,8 @@ static void put_from_file(struct fetch_run *f, uint64_t at, uint64_t n)
 	stream_send_file(f->s->stream, fd, file_at + at, n);
 }
 
-static void put_range(struct fetch_run *f, const struct fetch_section *section, uint64_t at, uint64_t n)
+static void put_range(
+	struct fetch_run *f, const struct fetch_section *section, uint64_t at, uint64_t n)
 {
 	cut_partial(section, &at, &n);
 	if (n <= COPY_MAX)
@@ -84,7 +85,8 @@ static void put_range(struct fetch_run *f, const struct fetch_section *section, 
 }
 
 /* Where the section lies in the message: 1, 0 no such part, -1. */
-static int find_extent(struct fetch_run *f, const struct section *section, uint64_t *at_r, uint64_t *n_r)
+static int find_extent(
+	struct fetch_run *f, const struct section *section, uint64_t *at_r, uint64_t *n_r)
 {
 	struct extent extent;
 

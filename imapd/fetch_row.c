@@ -9,7 +9,8 @@ const struct summary *fetch_summary(struct fetch_run *f)
 	struct span blob;
 
 	if (f->have_summary == SUMMARY_UNREAD) {
-		enum store_status status = message_summary(f->s->account, f->row, f->row_pool, &blob);
+		enum store_status status =
+			message_summary(f->s->account, f->row, f->row_pool, &blob);
 		f->have_summary = SUMMARY_READ;
 		if (status != STORE_OK || summary_parse(blob, &f->summary) < 0) {
 			f->have_summary = SUMMARY_BAD;

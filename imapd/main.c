@@ -1,8 +1,9 @@
 /*
  * imapd: serves mailboxes by IMAP to clients that have logged in.
  *
- * Trust: reads hostile bytes: the client's commands and, of messages, what SEARCH and APPEND look at. The client is
- *        known by the ticket that its login program hands over; only login programs may connect.
+ * Trust: reads hostile bytes: the client's commands and, of messages, what SEARCH and APPEND look
+ *        at. The client is known by the ticket that its login program hands over; only login
+ *        programs may connect.
  * Owns:  nothing; all state is the store's.
  * Talks: to its clients (directly, or through their login program), to directoryd (tickets).
  */

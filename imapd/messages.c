@@ -43,8 +43,8 @@ bool cmd_parse_messages(struct session *s, struct cmd *cmd, struct seqset *seqs_
 	return true;
 }
 
-size_t view_uids(const struct view *view, const struct seqset *seqs, unsigned flags, struct pool *pool,
-	uint32_t **uids_r)
+size_t view_uids(const struct view *view, const struct seqset *seqs, unsigned flags,
+	struct pool *pool, uint32_t **uids_r)
 {
 	ARRAY(uint32_t) uids = ARRAY_IN(pool);
 

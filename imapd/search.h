@@ -18,7 +18,8 @@ struct search_run {
 	bool large;                 /* the message is in memory by imapd->large */
 };
 
-/* A message from this size on is searched by one session at a time: the memory of a process stays bounded. */
+/* A message from this size on is searched by one session at a time: the memory of a process
+ * stays bounded. */
 #define SEARCH_LARGE_MIN (1024 * 1024)
 
 /* Text folded as the needle of search_text.c; made once for the whole command. */
@@ -26,7 +27,8 @@ struct needle {
 	struct span text;
 };
 
-/* What the row's message is, read at first use; NULL or false when it can't be had: then nothing matches. */
+/* What the row's message is, read at first use; NULL or false when it can't be had: then nothing
+ * matches. */
 const struct summary *search_summary(struct search_run *r);
 bool search_header(struct search_run *r, struct span *header_r);
 bool search_message(struct search_run *r, struct span *message_r);
@@ -38,7 +40,8 @@ bool search_match(struct search_run *r, const struct search_key *key);
 
 /* In the fields of that name, decoded; an empty needle: the field is there. */
 bool search_match_header(struct search_run *r, const char *name, const struct needle *needle);
-/* In the decoded text of the body's parts; with headers also in the headers of message and parts. */
+/* In the decoded text of the body's parts; with headers also in the headers of message and
+ * parts. */
 bool search_match_text(struct search_run *r, const struct needle *needle, bool headers);
 
 #endif

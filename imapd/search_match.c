@@ -19,8 +19,8 @@ const struct summary *search_summary(struct search_run *r)
 bool search_header(struct search_run *r, struct span *header_r)
 {
 	if (r->have_header == SEARCH_UNREAD)
-		r->have_header = message_read(r->s->account, r->row, 0, r->row->header_size, r->row_pool,
-					 &r->header) == STORE_OK
+		r->have_header = message_read(r->s->account, r->row, 0, r->row->header_size,
+					 r->row_pool, &r->header) == STORE_OK
 					 ? SEARCH_READ
 					 : SEARCH_BAD;
 	*header_r = r->header;

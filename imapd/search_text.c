@@ -1,6 +1,7 @@
 /*
- * Words in messages: headers with their encoded words decoded, bodies with transfer encoding and charset
- * taken off, both folded. A body is decoded in pieces, so that a large one needs no large memory.
+ * Words in messages: headers with their encoded words decoded, bodies with transfer encoding and
+ * charset taken off, both folded. A body is decoded in pieces, so that a large one needs no large
+ * memory.
  */
 #include "imapd/search.h"
 
@@ -50,8 +51,8 @@ static bool header_contains(struct search_run *r, struct span header, struct spa
 	return false;
 }
 
-static bool summary_contains(struct search_run *r, const struct summary *summary, enum summary_field id,
-	const struct needle *needle)
+static bool summary_contains(struct search_run *r, const struct summary *summary,
+	enum summary_field id, const struct needle *needle)
 {
 	struct span rest = summary->fields, whole;
 	enum summary_field at;
@@ -163,7 +164,8 @@ bool search_match_text(struct search_run *r, const struct needle *needle, bool h
 		const struct mime_part *part = &mime.parts[i];
 		if (headers && i && header_contains(r, mime_part_header(&mime, part), any, needle))
 			return true;
-		if (part->kind == MIME_TEXT && match_part(part, mime_part_body(&mime, part), needle))
+		if (part->kind == MIME_TEXT &&
+			match_part(part, mime_part_body(&mime, part), needle))
 			return true;
 	}
 	return false;

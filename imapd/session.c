@@ -123,7 +123,8 @@ static void lost_client(struct session *s)
 	}
 }
 
-/* A client that let its time pass is told, if it still listens: past the stream, which has given up. */
+/* A client that let its time pass is told, if it still listens: past the stream, which has given
+ * up. */
 static void say_autologout(struct session *s)
 {
 	static const char bye[] = "* BYE Autologout; idle for too long.\r\n";
@@ -174,8 +175,8 @@ void session_stop_all(struct imapd *imapd)
 
 /* --- login --- */
 
-static void answer(struct session *s, const struct login_handoff *h, const char *status, const char *code,
-	const char *text)
+static void answer(struct session *s, const struct login_handoff *h, const char *status,
+	const char *code, const char *text)
 {
 	str_printf(&s->out, "%s %s [%s] %s\r\n", h->tag[0] ? h->tag : "*", status, code, text);
 }
@@ -205,7 +206,8 @@ static void log_in(struct session *s, const struct login_handoff *h)
 		return;
 	s->user = s->log.user = who.user;
 	s->account_id = who.account;
-	s->limits = (struct account_limits){.bytes = who.quota_bytes, .messages = who.quota_messages};
+	s->limits =
+		(struct account_limits){.bytes = who.quota_bytes, .messages = who.quota_messages};
 	enum store_status status =
 		account_open(s->imapd->store, s->account_id, true, &s->limits, &s->account);
 	if (status != STORE_OK) {
@@ -217,7 +219,8 @@ static void log_in(struct session *s, const struct login_handoff *h)
 	str_puts(&caps, "CAPABILITY");
 	imap_put_capabilities(&caps, IMAP_PHASE_AUTH, NULL, false, false);
 	answer(s, h, h->tag[0] ? "OK" : "PREAUTH", str_c(&caps), "Logged in.");
-	log_info("login account=%s ip=%s tls=%s", s->account_id, log_q(h->peer_ip), h->tls ? "yes" : "no");
+	log_info("login account=%s ip=%s tls=%s", s->account_id, log_q(h->peer_ip),
+		h->tls ? "yes" : "no");
 }
 
 /* --- life --- */
@@ -280,7 +283,8 @@ void session_serve(struct conn *conn)
 	int client;
 
 	if (!who || (strcmp(who, "login") != 0 && strcmp(who, "root") != 0)) {
-		log_error("A session is refused: user id %d is no login program.", (int)conn->peer_uid);
+		log_error("A session is refused: user id %d is no login program.",
+			(int)conn->peer_uid);
 		return;
 	}
 	if (handoff_receive(conn->fd, conn->pool, &h, &client, io_deadline(HANDOFF_MS), &err) < 0) {

@@ -1,6 +1,6 @@
 /*
- * One client, from the moment its login program hands it over until it leaves: what it has selected, what it
- * has been told, its streams and pools. Everything runs in the session's fiber.
+ * One client, from the moment its login program hands it over until it leaves: what it has
+ * selected, what it has been told, its streams and pools. Everything runs in the session's fiber.
  */
 #ifndef IMAPD_SESSION_H
 #define IMAPD_SESSION_H
@@ -60,8 +60,9 @@ int session_read(struct session *s);
 
 /* --- output --- */
 
-/* Replies are built in s->out; call this now and then in loops: passes a full buffer on to the client, waiting while it does
- * not read, and gives other fibers their turn. False when the client is gone. */
+/* Replies are built in s->out; call this now and then in loops: passes a full buffer on to the
+ * client, waiting while it does not read, and gives other fibers their turn. False when the
+ * client is gone. */
 bool session_flow(struct session *s);
 /* All of it, to the stream's buffer. */
 void session_push(struct session *s);

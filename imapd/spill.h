@@ -1,6 +1,6 @@
 /*
- * A message on its way in from the client: short ones in memory, long ones in a file without a name. Lone
- * LF becomes CRLF on the way; NUL is remembered, for the caller to refuse.
+ * A message on its way in from the client: short ones in memory, long ones in a file without a
+ * name. Lone LF becomes CRLF on the way; NUL is remembered, for the caller to refuse.
  */
 #ifndef IMAPD_SPILL_H
 #define IMAPD_SPILL_H

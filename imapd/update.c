@@ -4,8 +4,9 @@
 #include "imap/seqset.h"
 
 _Static_assert((int)IMAP_SEEN == (int)MSG_SEEN && (int)IMAP_ANSWERED == (int)MSG_ANSWERED &&
-		       (int)IMAP_FLAGGED == (int)MSG_FLAGGED && (int)IMAP_DELETED == (int)MSG_DELETED &&
-		       (int)IMAP_DRAFT == (int)MSG_DRAFT && (int)IMAP_RECENT == (int)MSG_RECENT,
+		       (int)IMAP_FLAGGED == (int)MSG_FLAGGED &&
+		       (int)IMAP_DELETED == (int)MSG_DELETED && (int)IMAP_DRAFT == (int)MSG_DRAFT &&
+		       (int)IMAP_RECENT == (int)MSG_RECENT,
 	"lib/imap and lib/store number the flags alike");
 
 void put_flags(struct str *out, const struct view *view, unsigned flags, uint64_t keywords)
@@ -73,7 +74,8 @@ void update_put_flags(struct session *s)
 		if (n < MSG_KEYWORDS_MAX)
 			str_puts(out, " \\*");
 	}
-	str_printf(out, ")] %s\r\n", s->read_only ? "Nothing can be changed." : "Flags that are kept.");
+	str_printf(out, ")] %s\r\n",
+		s->read_only ? "Nothing can be changed." : "Flags that are kept.");
 }
 
 static void put_count(struct session *s, uint32_t n, const char *what)

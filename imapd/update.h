@@ -9,7 +9,8 @@ struct seqset;
 struct update {
 	bool expunge; /* removed messages may be told now */
 	bool uid;     /* FETCH lines carry the UID */
-	const struct seqset *skip; /* sequence numbers whose flags are told anyway; only with expunge false. NULL: none */
+	/* sequence numbers whose flags are told anyway; only with expunge false. NULL: none */
+	const struct seqset *skip;
 };
 /* Brings the view up to date and tells what changed. A mailbox that is gone ends the session. */
 void update_tell(struct session *s, const struct update *update);

@@ -64,7 +64,8 @@ static struct watch *watch_get(struct session *s)
 	w = mem_new(struct watch);
 	w->imapd = s->imapd;
 	list_init(&w->idlers);
-	if (account_open(s->imapd->store, s->account_id, false, &s->limits, &w->account) != STORE_OK) {
+	if (account_open(s->imapd->store, s->account_id, false, &s->limits, &w->account) !=
+		STORE_OK) {
 		mem_free(&w);
 		return NULL;
 	}
@@ -103,7 +104,8 @@ enum watch_event watch_wait(struct session *s, int64_t deadline)
 	};
 	uint64_t count;
 
-	/* Without a watch (no descriptor left, account failed) the client is told at its next command. */
+	/* Without a watch (no descriptor left, account failed) the client is told at its next
+	 * command. */
 	int rc = io_wait_any(wants, s->idler ? 2 : 1, deadline);
 	if (rc == IO_TIMEOUT)
 		return WATCH_TIMEOUT;

@@ -35,8 +35,8 @@ static void put_word(struct str *out, const char *prefix, struct span word)
 	str_add_span(out, word);
 }
 
-void imap_put_capabilities(struct str *out, enum imap_phase phase, const char *mechanisms, bool starttls,
-	bool login)
+void imap_put_capabilities(
+	struct str *out, enum imap_phase phase, const char *mechanisms, bool starttls, bool login)
 {
 	struct span rest = span_of(mechanisms ? mechanisms : ""), word;
 

@@ -1,4 +1,5 @@
-/* What we can do, and in which phase of a session it is said. One table for the login program and imapd. */
+/* What we can do, and in which phase of a session it is said. One table for the login program
+ * and imapd. */
 #ifndef IMAP_CAPABILITY_H
 #define IMAP_CAPABILITY_H
 
@@ -10,9 +11,10 @@ enum imap_phase {
 	IMAP_PHASE_AUTH = 4,  /* logged in */
 };
 
-/* "IMAP4rev1 LITERAL+ ..." of the phase. mechanisms: "PLAIN SCRAM-SHA-256 ...", said as AUTH=... before login; NULL or "" none. starttls and
- * login tell whether STARTTLS and LOGIN can be used now (LOGINDISABLED is said when not); ignored when logged in. */
-void imap_put_capabilities(struct str *out, enum imap_phase phase, const char *mechanisms, bool starttls,
-	bool login);
+/* "IMAP4rev1 LITERAL+ ..." of the phase. mechanisms: "PLAIN SCRAM-SHA-256 ...", said as AUTH=...
+ * before login; NULL or "" none. starttls and login tell whether STARTTLS and LOGIN can be used
+ * now (LOGINDISABLED is said when not); ignored when logged in. */
+void imap_put_capabilities(
+	struct str *out, enum imap_phase phase, const char *mechanisms, bool starttls, bool login);
 
 #endif

@@ -3,8 +3,8 @@
 #include "base/array.h"
 #include "base/utf8.h"
 
-/* Unicode's simple case folding (status C and S of CaseFolding.txt) of the scripts in common use, as ranges. step 2: only every
- * second character from `from` on is a capital. */
+/* Unicode's simple case folding (status C and S of CaseFolding.txt) of the scripts in common
+ * use, as ranges. step 2: only every second character from `from` on is a capital. */
 static const struct fold_range {
 	uint32_t from, to;
 	int32_t delta;

@@ -32,7 +32,8 @@ bool imap_parse_status_items(struct imap_parse *c, unsigned *items_r)
 	return imap_parse_char(c, ')');
 }
 
-/* One of RFC 5258's options; 0 when it is none of ours. REMOTE asks for nothing here: there are no remote mailboxes. */
+/* One of RFC 5258's options; 0 when it is none of ours. REMOTE asks for nothing here: there are
+ * no remote mailboxes. */
 static bool parse_option(struct imap_parse *c, const char *allowed, unsigned *options)
 {
 	static const struct {

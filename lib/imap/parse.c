@@ -201,7 +201,8 @@ bool imap_parse_nstring(struct imap_parse *c, struct span *s_r)
 
 bool imap_parse_number(struct imap_parse *c, uint64_t max, uint64_t *v_r)
 {
-	return num_parse_u64(run(c, is_digit), max, v_r) || imap_parse_fail(c, "Expected a number.");
+	return num_parse_u64(run(c, is_digit), max, v_r) ||
+	       imap_parse_fail(c, "Expected a number.");
 }
 
 bool imap_mailbox_name(struct imap_parse *c, struct span wire, const char **name_r)

@@ -1,7 +1,8 @@
 /*
- * The tokens of a client's command (RFC 3501 section 9), read from the text that imap/reader.h collected. Every function
- * takes its token off and returns true, or returns false and leaves in `err` a sentence for the BAD
- * reply; after that all fail. Spans point into the text or into the pool.
+ * The tokens of a client's command (RFC 3501 section 9), read from the text that imap/reader.h
+ * collected. Every function takes its token off and returns true, or returns false and leaves in
+ * `err` a sentence for the BAD reply; after that all fail. Spans point into the text or into the
+ * pool.
  */
 #ifndef IMAP_PARSE_H
 #define IMAP_PARSE_H
@@ -42,15 +43,16 @@ bool imap_parse_end(struct imap_parse *c);   /* nothing more */
 /* 1*<any ASTRING-CHAR but "+">: RFC 3501 tag. */
 bool imap_parse_tag(struct imap_parse *c, struct span *tag_r);
 bool imap_parse_atom(struct imap_parse *c, struct span *atom_r);
-/* string = quoted or literal; astring = string or atom with "]"; list_mailbox = string or atom with "%*]". */
+/* string = quoted or literal; astring = string or atom with "]"; list_mailbox = string or atom
+ * with "%*]". */
 bool imap_parse_string(struct imap_parse *c, struct span *s_r);
 bool imap_parse_astring(struct imap_parse *c, struct span *s_r);
 bool imap_parse_list_mailbox(struct imap_parse *c, struct span *s_r);
 bool imap_parse_nstring(struct imap_parse *c, struct span *s_r); /* NIL: .p NULL */
 bool imap_parse_number(struct imap_parse *c, uint64_t max, uint64_t *v_r);
 
-/* A mailbox name: astring, modified UTF-7 taken to UTF-8, the separator to '/', INBOX to capitals; C string in the
- * pool. */
+/* A mailbox name: astring, modified UTF-7 taken to UTF-8, the separator to '/', INBOX to
+ * capitals; C string in the pool. */
 bool imap_parse_mailbox(struct imap_parse *c, const char **name_r);
 /* The same for what was read by other means: false when it is no name (err is not set). */
 bool imap_mailbox_name(struct imap_parse *c, struct span wire, const char **name_r);

@@ -3,8 +3,9 @@
 #include "base/num.h"
 
 /*
- * The pattern is a line of states, one before each of its octets and one at the end; the set of states that can
- * be reached is a bit each, so that an octet of the name costs the same whatever the pattern holds.
+ * The pattern is a line of states, one before each of its octets and one at the end; the set of
+ * states that can be reached is a bit each, so that an octet of the name costs the same whatever
+ * the pattern holds.
  */
 #define WORDS (IMAP_PATTERN_MAX / 64 + 1)
 

@@ -1,4 +1,5 @@
-/* Pieces of replies (RFC 3501 section 9). Replies are built in a struct str and go out as they are. */
+/* Pieces of replies (RFC 3501 section 9). Replies are built in a struct str and go out as they
+ * are. */
 #ifndef IMAP_PUT_H
 #define IMAP_PUT_H
 

@@ -175,9 +175,12 @@ enum imap_read imap_reader_feed(struct imap_reader *r, struct span in, size_t *u
 
 bool imap_reader_take(struct imap_reader *r)
 {
-	const char *why = r->literal > r->literal_max                      ? "The literal is too long."
-			  : r->text.len + r->literal + 2 > IMAP_COMMAND_MAX ? "The command is too long."
-									    : NULL;
+	const char *why = NULL;
+
+	if (r->literal > r->literal_max)
+		why = "The literal is too long.";
+	else if (r->text.len + r->literal + 2 > IMAP_COMMAND_MAX)
+		why = "The command is too long.";
 	if (why) {
 		imap_reader_refuse(r, why);
 		return false;

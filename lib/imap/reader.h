@@ -1,11 +1,11 @@
 /*
- * Cuts the bytes of a client into commands (RFC 3501 2.2.1, literals 4.3, RFC 7888 non-synchronising ones),
- * fed in pieces of any size. A command is collected as one text: its lines without line ends, each
- * literal in place as "{n}" CRLF and its n octets, ready for the parsers of imap/parse.h. Knows no verbs:
- * at each literal the caller decides.
+ * Cuts the bytes of a client into commands (RFC 3501 2.2.1, literals 4.3, RFC 7888
+ * non-synchronising ones), fed in pieces of any size. A command is collected as one text: its lines
+ * without line ends, each literal in place as "{n}" CRLF and its n octets, ready for the parsers of
+ * imap/parse.h. Knows no verbs: at each literal the caller decides.
  *
- * A command that breaks a limit is read to its end and dropped, so that no octet of it is ever taken for
- * another command.
+ * A command that breaks a limit is read to its end and dropped, so that no octet of it is ever
+ * taken for another command.
  */
 #ifndef IMAP_READER_H
 #define IMAP_READER_H
@@ -14,13 +14,15 @@
 
 #define IMAP_LINE_MAX    (64 * 1024)         /* octets of one line: BAD */
 #define IMAP_COMMAND_MAX (512 * 1024)        /* a command with its literals: BAD */
-#define IMAP_SKIP_MAX    (256 * 1024 * 1024) /* a refused literal that is still read over; past it BYE */
+/* a refused literal that is still read over; past it BYE */
+#define IMAP_SKIP_MAX    (256 * 1024 * 1024)
 
 enum imap_read {
 	IMAP_READ_MORE,    /* all input was taken and the command goes on */
 	IMAP_READ_LITERAL, /* `literal` octets are announced: take, stream or refuse them */
 	IMAP_READ_DONE,    /* the command is in `text` */
-	IMAP_READ_LIMIT,   /* the command broke a limit and is over: `broke` says why, `text` begins with its tag */
+	/* the command broke a limit and is over: `broke` says why, `text` begins with its tag */
+	IMAP_READ_LIMIT,
 	IMAP_READ_LOST,    /* as LIMIT, but where the next command begins can't be known: close */
 };
 
@@ -44,18 +46,19 @@ void imap_reader_reset(struct imap_reader *r);
 /* Between two commands: nothing of the next one was read yet. */
 bool imap_reader_is_idle(const struct imap_reader *r);
 
-/* Takes from `in`, tells in *used_r how many octets. Not to be called in LITERAL before one of the three below, nor
- * after DONE, LIMIT or LOST before a reset. */
+/* Takes from `in`, tells in *used_r how many octets. Not to be called in LITERAL before one of
+ * the three below, nor after DONE, LIMIT or LOST before a reset. */
 enum imap_read imap_reader_feed(struct imap_reader *r, struct span in, size_t *used_r);
 
 /* After LITERAL: */
-/* Collects it into the text. False when it is past literal_max or IMAP_COMMAND_MAX: it was refused with that reason. When
- * true and `sync`, the caller sends the continuation. */
+/* Collects it into the text. False when it is past literal_max or IMAP_COMMAND_MAX: it was
+ * refused with that reason. When true and `sync`, the caller sends the continuation. */
 bool imap_reader_take(struct imap_reader *r);
-/* The caller reads the octets itself, then feeds on: the text starts anew with what follows them. */
+/* The caller reads the octets itself, then feeds on: the text starts anew with what follows
+ * them. */
 void imap_reader_stream(struct imap_reader *r);
-/* Reads over it and all that follows: the command ends in LIMIT or LOST (a synchronising literal at the next feed, with no
- * input taken). */
+/* Reads over it and all that follows: the command ends in LIMIT or LOST (a synchronising literal
+ * at the next feed, with no input taken). */
 void imap_reader_refuse(struct imap_reader *r, const char *why);
 
 #endif

@@ -139,8 +139,8 @@ static bool parse_header(struct search_parse *p, const struct word *word, struct
 	struct span name;
 
 	(void)word;
-	if (!imap_parse_space(p->c) || !imap_parse_astring(p->c, &name) || !imap_parse_space(p->c) ||
-		!imap_parse_astring(p->c, &key->text))
+	if (!imap_parse_space(p->c) || !imap_parse_astring(p->c, &name) ||
+		!imap_parse_space(p->c) || !imap_parse_astring(p->c, &key->text))
 		return false;
 	key->name = pool_span(p->c->pool, name);
 	return true;

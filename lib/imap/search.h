@@ -1,6 +1,6 @@
 /*
- * A SEARCH program (RFC 3501 6.4.4) as a tree. Keys that cost little come first among their siblings, whatever the
- * client's order, so that a reader evaluates left to right and stops early.
+ * A SEARCH program (RFC 3501 6.4.4) as a tree. Keys that cost little come first among their
+ * siblings, whatever the client's order, so that a reader evaluates left to right and stops early.
  */
 #ifndef IMAP_SEARCH_H
 #define IMAP_SEARCH_H

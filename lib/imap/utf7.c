@@ -25,8 +25,8 @@ static bool put_unit(struct str *out, uint32_t unit, uint32_t *high)
 		*high = unit;
 		return true;
 	}
-	/* Printable ASCII must stand for itself, or a name would have two spellings; a control character in a name
-	 * serves nobody. */
+	/* Printable ASCII must stand for itself, or a name would have two spellings; a control
+	 * character in a name serves nobody. */
 	if ((unit >= 0xdc00 && unit <= 0xdfff) || unit < 0xa0)
 		return false;
 	utf8_put(out, unit);

@@ -26,8 +26,8 @@ static bool take_char(struct span *s, char c)
 
 static bool take_month(struct span *s, int *month_r)
 {
-	static const char names[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
-		"Oct", "Nov", "Dec"};
+	static const char names[12][4] = {
+		"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 	for (int i = 0; i < 12 && s->n >= 3; i++)
 		if (span_iis(span_make(s->p, 3), names[i])) {
@@ -47,7 +47,8 @@ bool imap_parse_date(struct imap_parse *c, int64_t *day_r)
 	if (!imap_parse_astring(c, &s))
 		return false;
 	if (!take_digits(&s, 1, 2, &day) || day < 1 || day > 31 || !take_char(&s, '-') ||
-		!take_month(&s, &month) || !take_char(&s, '-') || !take_digits(&s, 4, 4, &year) || s.n)
+		!take_month(&s, &month) || !take_char(&s, '-') || !take_digits(&s, 4, 4, &year) ||
+		s.n)
 		return imap_parse_fail(c, "Expected a date like 17-Jul-1996.");
 	*day_r = date_days((int)year, month, (int)day);
 	return true;

@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		seqset_resolve(&set, 1000);
 		for (size_t i = 0; i < set.n; i++)
 			if (set.v[i].from > set.v[i].to || !set.v[i].from ||
-				(i && set.v[i].from <= set.v[i - 1].to + 1) || !seqset_has(&set, set.v[i].to))
+				(i && set.v[i].from <= set.v[i - 1].to + 1) ||
+				!seqset_has(&set, set.v[i].to))
 				abort();
 	}
 	pool_free(&pool);

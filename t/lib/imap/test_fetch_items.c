@@ -16,7 +16,8 @@ static const struct {
 } rows[] = {
 	{"ALL", true, FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE | FETCH_ENVELOPE, "", ""},
 	{"fast", true, FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE, "", ""},
-	{"FULL", true, FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE | FETCH_ENVELOPE | FETCH_BODY, "", ""},
+	{"FULL", true, FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE | FETCH_ENVELOPE | FETCH_BODY,
+		"", ""},
 	{"UID", true, FETCH_UID, "", ""},
 	{"(uid Body bodystructure)", true, FETCH_UID | FETCH_BODY | FETCH_BODYSTRUCTURE, "", ""},
 	{"(ALL)", false, 0, "", ""},
@@ -26,9 +27,11 @@ static const struct {
 	{"BODY[]", true, 0, "BODY[]", "y"},
 	{"body.peek[text]<5.10>", true, 0, "BODY[text]<5>", "n"},
 	{"(BODY[1.2.MIME] BODY.PEEK[2.HEADER])", true, 0, "BODY[1.2.MIME] BODY[2.HEADER]", "yn"},
-	{"BODY[HEADER.FIELDS (Subject \"X Y\")]", true, 0, "BODY[HEADER.FIELDS (Subject \"X Y\")]", "y"},
+	{"BODY[HEADER.FIELDS (Subject \"X Y\")]", true, 0, "BODY[HEADER.FIELDS (Subject \"X Y\")]",
+		"y"},
 	{"BODY[1.HEADER.FIELDS.NOT (To)]<0.1>", true, 0, "BODY[1.HEADER.FIELDS.NOT (To)]<0>", "y"},
-	{"(RFC822 RFC822.HEADER RFC822.TEXT RFC822.SIZE)", true, FETCH_SIZE, "RFC822 RFC822.HEADER RFC822.TEXT", "yny"},
+	{"(RFC822 RFC822.HEADER RFC822.TEXT RFC822.SIZE)", true, FETCH_SIZE,
+		"RFC822 RFC822.HEADER RFC822.TEXT", "yny"},
 	{"BODY[HEADER.FIELDS]", false, 0, "", ""},
 	{"BODY[HEADER.FIELDS ()]", false, 0, "", ""},
 	{"BODY[HEADER (To)]", false, 0, "", ""},
@@ -78,8 +81,10 @@ static void the_summary_serves_fields_that_it_keeps(void **state)
 	struct fetch f;
 
 	(void)state;
-	imap_parse_init(&c, SPAN_LIT("(BODY[HEADER.FIELDS (subject from)] BODY[HEADER.FIELDS (subject x-foo)]"
-				     " BODY[1.HEADER.FIELDS (subject)] BODY[HEADER.FIELDS.NOT (subject)])"), pool);
+	imap_parse_init(&c,
+		SPAN_LIT("(BODY[HEADER.FIELDS (subject from)] BODY[HEADER.FIELDS (subject x-foo)]"
+			 " BODY[1.HEADER.FIELDS (subject)] BODY[HEADER.FIELDS.NOT (subject)])"),
+		pool);
 	assert_true(imap_parse_fetch(&c, &f));
 	assert_true(f.sections[0].kept);
 	assert_int_equal(f.sections[0].kept_mask, 1u << SUMMARY_SUBJECT | 1u << SUMMARY_FROM);

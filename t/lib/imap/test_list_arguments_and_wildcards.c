@@ -18,11 +18,12 @@ static const struct {
 	{"a/ /%", true, "%", 0, 0, 0},
 	{"\"\" inbox", true, "INBOX", 0, 0, 0},
 	{"\"\" &bad", true, "", 0, 0, 0},
-	{"(SUBSCRIBED) \"\" * RETURN (CHILDREN STATUS (UNSEEN MESSAGES))", true, "*", LIST_SUBSCRIBED, LIST_CHILDREN,
-		STATUS_UNSEEN | STATUS_MESSAGES},
+	{"(SUBSCRIBED) \"\" * RETURN (CHILDREN STATUS (UNSEEN MESSAGES))", true, "*",
+		LIST_SUBSCRIBED, LIST_CHILDREN, STATUS_UNSEEN | STATUS_MESSAGES},
 	{"() \"\" (a \"b c\" %) RETURN ()", true, "a,b c,%", 0, 0, 0},
 	{"(SPECIAL-USE REMOTE) \"\" *", true, "*", LIST_SPECIAL_USE, 0, 0},
-	{"\"\" * RETURN (SPECIAL-USE SUBSCRIBED)", true, "*", 0, LIST_SPECIAL_USE | LIST_SUBSCRIBED, 0},
+	{"\"\" * RETURN (SPECIAL-USE SUBSCRIBED)", true, "*", 0, LIST_SPECIAL_USE | LIST_SUBSCRIBED,
+		0},
 	{"(RECURSIVEMATCH) \"\" *", false, "", 0, 0, 0},
 	{"(RECURSIVEMATCH SUBSCRIBED) \"\" *", true, "*", LIST_RECURSIVE | LIST_SUBSCRIBED, 0, 0},
 	{"(FOO) \"\" *", false, "", 0, 0, 0},
@@ -96,7 +97,8 @@ static void wildcards(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(matches); i++)
-		if (pattern_match(pattern_new(pool, matches[i].pattern), matches[i].name) != matches[i].match)
+		if (pattern_match(pattern_new(pool, matches[i].pattern), matches[i].name) !=
+			matches[i].match)
 			fail_msg("%s and %s", matches[i].pattern, matches[i].name);
 	pool_free(&pool);
 }

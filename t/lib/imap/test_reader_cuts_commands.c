@@ -7,8 +7,9 @@
 #include "base/array.h"
 #include "imap/reader.h"
 
-/* A conversation with the reader: what comes in, and what it makes of it. Verdicts: D done, L limit, X lost, each followed by the text; literals
- * are taken unless `policy` says s(tream) or r(efuse). */
+/* A conversation with the reader: what comes in, and what it makes of it. Verdicts: D done, L
+ * limit, X lost, each followed by the text; literals are taken unless `policy` says s(tream) or
+ * r(efuse). */
 static const struct row {
 	const char *in, *policy, *out;
 } rows[] = {
@@ -114,7 +115,8 @@ static void commands_come_out_whole_however_the_bytes_arrive(void **state)
 }
 
 /* head, then n times fill, then tail. */
-static enum imap_read feed_long(struct imap_reader *r, const char *head, char fill, size_t n, const char *tail)
+static enum imap_read feed_long(
+	struct imap_reader *r, const char *head, char fill, size_t n, const char *tail)
 {
 	struct str in = STR_INIT;
 	size_t used;
@@ -144,7 +146,8 @@ static void long_lines_are_read_over_with_their_literals(void **state)
 	assert_int_equal(strncmp(r.text.s, "a x ", 4), 0);
 	assert_true(r.text.len < 1000);
 	imap_reader_reset(&r);
-	assert_int_equal(feed_long(&r, "a x ", 'y', IMAP_LINE_MAX, " {9+}\r\nb NOOP\r\n \r\n"), IMAP_READ_LIMIT);
+	assert_int_equal(feed_long(&r, "a x ", 'y', IMAP_LINE_MAX, " {9+}\r\nb NOOP\r\n \r\n"),
+		IMAP_READ_LIMIT);
 	imap_reader_reset(&r);
 	assert_int_equal(feed_long(&r, "a x ", 'y', IMAP_LINE_MAX - 5, "\r\n"), IMAP_READ_DONE);
 	imap_reader_fini(&r);
@@ -158,7 +161,8 @@ static void nul_is_refused_in_lines_and_literals(void **state)
 	imap_reader_init(&r, 1000);
 	assert_int_equal(feed_long(&r, "a x ", '\0', 1, " y\r\n"), IMAP_READ_LIMIT);
 	imap_reader_reset(&r);
-	assert_int_equal(feed_long(&r, "a x {5+}\r\n", '\0', 5, " {3+}\r\nabc\r\n"), IMAP_READ_LIMIT);
+	assert_int_equal(
+		feed_long(&r, "a x {5+}\r\n", '\0', 5, " {3+}\r\nabc\r\n"), IMAP_READ_LIMIT);
 	assert_non_null(strstr(r.broke, "NUL"));
 	imap_reader_fini(&r);
 }

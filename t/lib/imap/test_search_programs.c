@@ -9,8 +9,9 @@
 
 static void put_key(struct str *out, const struct search_key *k)
 {
-	static const char *const names[] = {"and", "or", "seq", "uid", "flag", "keyword", "smaller", "larger",
-		"before", "on", "since", "sentbefore", "senton", "sentsince", "header", "body", "text"};
+	static const char *const names[] = {"and", "or", "seq", "uid", "flag", "keyword", "smaller",
+		"larger", "before", "on", "since", "sentbefore", "senton", "sentsince", "header",
+		"body", "text"};
 
 	str_printf(out, "%s%s", k->negate ? "!" : "", names[k->op]);
 	if (k->op == SEARCH_FLAG)

@@ -88,6 +88,14 @@ static void forget_if_stale(struct store *s, const char *id)
 		hash_remove(s->accounts, span_of(id)); /* its sessions still have it */
 }
 
+/* The first record of a new account may still be on its way to the medium, by the hand of another process. */
+static enum store_status show_inbox(struct account *a)
+{
+	if (tree_find_name(&a->shown, "INBOX"))
+		return STORE_OK;
+	return account_commit(a, a->live.at);
+}
+
 enum store_status account_open(struct store *store, const char *id, bool create,
 	const struct account_limits *limits, struct account **account_r)
 {
@@ -110,6 +118,8 @@ enum store_status account_open(struct store *store, const char *id, bool create,
 	enum store_status status = a->load_status;
 	if (status == STORE_OK)
 		status = account_refresh(a);
+	if (status == STORE_OK)
+		status = show_inbox(a);
 	if (status == STORE_OK) {
 		if (limits)
 			a->limits = *limits;

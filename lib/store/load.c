@@ -203,6 +203,7 @@ static int sync_segments(struct account *a, uint64_t from)
 	return 0;
 }
 
+/* Without a boot id: the head is good for others when the first record of the epoch has given it one. */
 static void adopt_head(struct account *a)
 {
 	if (!head_is_of(&a->head, a->id))
@@ -213,7 +214,6 @@ static void adopt_head(struct account *a)
 		.segment = a->log.n,
 		.chain = a->live.chain,
 	};
-	memcpy(group.boot, a->store->boot, sizeof(group.boot));
 	head_reset_durable(&a->head, a->live.at);
 	head_set(&a->head, &group);
 }

@@ -54,7 +54,8 @@ static void close_all(int *fds, size_t n)
 		close(fds[i]);
 }
 
-/* The header, with which the descriptor comes: exactly its octets, so that none of the client's is taken. */
+/* The header, with which the descriptor comes: exactly its octets, so that none of the client's is
+ * taken. */
 static int receive_header(int sock, unsigned char *header, int *client_r, int64_t deadline)
 {
 	for (size_t have = 0; have < FRAME_HEADER;) {

@@ -160,36 +160,31 @@ static void a_full_disk_changes_nothing(void **state)
 	fixture_open(f);
 }
 
-/* The log alone has no room: flags need no pack. */
+/* The log alone has no room: mailboxes need no pack. */
 static void a_log_without_room_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t uid = fixture_append(f, f->inbox, "x", 0), id;
-	fixture_close(f);
-	char name[900];
-	memset(name, 'n', sizeof(name) - 1);
-	name[sizeof(name) - 1] = '\0';
-	if (mount("none", f->dir, "tmpfs", 0, "size=200k") < 0) {
-		fixture_open(f);
-		skip();
-	}
-	fixture_open(f);
 	enum store_status status = STORE_OK;
-	unsigned n = 0;
-	for (; status == STORE_OK && n < 1000; n++) {
-		snprintf(name, sizeof(name), "%u", n);
-		name[strlen(name)] = 'n';
-		status = mailbox_create(f->account, name, USE_NONE, &id);
-	}
-	(void)uid;
-	assert_int_equal(status, STORE_DISK_FULL);
 	struct mailbox_info *v;
 	size_t count;
-	assert_ok(mailbox_list(f->account, f->pool, true, &v, &count));
-	assert_int_equal(count, 4 + n - 1);
-	fixture_reopen(f);
-	assert_ok(mailbox_list(f->account, f->pool, true, &v, &count));
-	assert_int_equal(count, 4 + n - 1);
+	unsigned n = 0;
+	char name[16];
+	fixture_close(f);
+	if (mount("none", f->dir, "tmpfs", 0, "size=200k") < 0) {
+		fixture_open(f);
+		skip(); /* only root can */
+	}
+	fixture_open(f);
+	for (; status == STORE_OK && n < 10000; n++) {
+		snprintf(name, sizeof(name), "box %u", n);
+		status = mailbox_create(f->account, name, USE_NONE, NULL);
+	}
+	assert_int_equal(status, STORE_DISK_FULL);
+	for (int turn = 0; turn < 2; turn++) {
+		assert_ok(mailbox_list(f->account, f->pool, true, &v, &count));
+		assert_int_equal(count, 4 + n - 1);
+		fixture_reopen(f);
+	}
 	fixture_close(f);
 	umount2(f->dir, MNT_DETACH);
 	fixture_open(f);

@@ -169,21 +169,22 @@ static void deliveries_are_remembered_up_to_the_limits(void **state)
 	char id[32];
 	uint32_t uid;
 	int64_t now = 100000000;
-	for (uint32_t i = 0; i < SEEN_MAX + 1000; i++) {
+	const uint32_t forgotten = 4 * SEEN_MAX, old = forgotten + 500, count = forgotten + SEEN_MAX;
+	for (uint32_t i = 0; i < count; i++) {
 		snprintf(id, sizeof(id), "delivery %u", i);
 		seen_digest(id, digest);
 		assert_int_equal(seen_find(s, digest, &uid), 0);
-		seen_add(s, digest, i < 1500 ? now - SEEN_SECONDS - 1 : now, i, i < SEEN_MAX ? 0 : 640);
+		seen_add(s, digest, i < old ? now - SEEN_SECONDS - 1 : now, i, i < count - 100 ? 0 : 640);
 	}
 	seen_put(s, now, 640, &bytes);
 	struct reader in = reader_of(str_span(&bytes));
 	assert_int_equal(seen_parse(again, &in), 0);
-	for (uint32_t i = 0; i < SEEN_MAX + 1000; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		snprintf(id, sizeof(id), "delivery %u", i);
 		seen_digest(id, digest);
-		assert_int_equal(seen_find(s, digest, &uid), i >= 1000); /* the oldest make room */
+		assert_int_equal(seen_find(s, digest, &uid), i >= forgotten); /* the oldest make room */
 		/* Not stored: what is too old, and what the checkpoint does not cover. */
-		assert_int_equal(seen_find(again, digest, &uid), i >= 1500 && i < SEEN_MAX);
+		assert_int_equal(seen_find(again, digest, &uid), i >= old && i < count - 100);
 	}
 	str_fini(&bytes);
 	seen_free(&s);

@@ -343,6 +343,74 @@ static void damage_is_reported_and_kept(void **state)
 	fixture_close(&s->f);
 }
 
+/* Both copies of durable agree on a place that the log never reached. */
+static void a_head_that_promises_too_much(void **state)
+{
+	struct scene *s = *state;
+	struct head h;
+	restore(s);
+	int dirfd = open(fixture_path(&s->f, "."), O_RDONLY | O_DIRECTORY);
+	assert_int_equal(head_open(&h, dirfd, false), 0);
+	head_advance(&h, UINT64_C(1) << 50);
+	head_close(&h);
+	struct result r = visit(s, false);
+	assert_int_equal(r.messages, MESSAGES);
+	assert_true(r.added > MESSAGES);
+	assert_int_equal(head_open(&h, dirfd, false), 0);
+	assert_true(head_durable(&h) <= head_end(&h));
+	assert_true(head_durable_agrees(&h));
+	head_close(&h);
+	close(dirfd);
+}
+
+static void put_record(struct log *log, uint64_t *at, uint64_t sequence, uint32_t chain, uint32_t *crc_r)
+{
+	struct str bytes = STR_INIT;
+	struct record r = {.at = *at, .sequence = sequence, .chain = chain, .class = RECORD_FIRM};
+	record_start(&bytes, NULL, NULL);
+	record_finish(&bytes, log_segment(log, 1)->salt, &r);
+	assert_int_equal(log_write(log, r.at, str_span(&bytes)), 0);
+	*at += r.length;
+	*crc_r = r.crc;
+	str_fini(&bytes);
+}
+
+/* Whole records are not enough: each must follow the one before it. */
+static void a_walk_ends_where_the_chain_does(void **state)
+{
+	static const struct {
+		uint64_t sequence;
+		uint32_t chain_off;
+		uint64_t records;
+	} rows[] = {
+		{3, 0, 3},
+		{9, 0, 3}, /* an epoch */
+		{3, 1, 2}, /* left over from before a cut */
+		{2, 0, 2},
+		{1, 0, 2},
+	};
+	struct scene *s = *state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct log log;
+		struct log_walk walk = {.at = LOG_FIRST, .chain_known = true};
+		uint64_t at = LOG_FIRST;
+		uint32_t crc;
+		char dir[80];
+		snprintf(dir, sizeof(dir), "%s/walk%zu", s->f.dir, i);
+		assert_int_equal(mkdir(dir, 0700), 0);
+		int dirfd = open(dir, O_RDONLY | O_DIRECTORY);
+		log_init(&log, dirfd, "w", no_sync);
+		assert_int_equal(log_add_segment(&log, LOG_FIRST, 0), 0);
+		put_record(&log, &at, 1, 0, &crc);
+		put_record(&log, &at, 2, crc, &crc);
+		put_record(&log, &at, rows[i].sequence, crc + rows[i].chain_off, &crc);
+		assert_int_equal(log_walk(&log, &walk), 0);
+		assert_int_equal(walk.records, rows[i].records);
+		log_fini(&log);
+		close(dirfd);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +426,8 @@ int main(void)
 		cmocka_unit_test(index_spoiled),
 		cmocka_unit_test(everything_but_the_log_is_gone),
 		cmocka_unit_test(damage_is_reported_and_kept),
+		cmocka_unit_test(a_head_that_promises_too_much),
+		cmocka_unit_test(a_walk_ends_where_the_chain_does),
 	};
 	const char *err;
 	log_open("test", "/dev/null", LOG_LEVEL_FATAL, &err); /* thousands of reported damages */

@@ -7,7 +7,8 @@
 
 #define ASK_DEADLINE_MS 30000
 
-/* 0 with *reply filled from the call's pool; -1 with call->err: the owner's sentence, or that it can't be reached. */
+/* 0 with *reply filled from the call's pool; -1 with call->err: the owner's sentence, or that it
+ * can't be reached. */
 int ask(struct op_call *call, const char *socket, const struct ipc_msg *request, const void *body,
 	const struct ipc_msg *reply_msg, void *reply);
 

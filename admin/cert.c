@@ -37,8 +37,7 @@ static bool set_serial(X509 *cert)
 static bool fill(X509 *cert, EVP_PKEY *key, struct pool *pool, const char *host)
 {
 	X509_NAME *name = X509_get_subject_name(cert);
-	const char *names =
-		pool_printf(pool, "DNS:%s,DNS:localhost,IP:127.0.0.1,IP:::1", host);
+	const char *names = pool_printf(pool, "DNS:%s,DNS:localhost,IP:127.0.0.1,IP:::1", host);
 	return X509_set_version(cert, 2) && set_serial(cert) &&
 	       X509_gmtime_adj(X509_getm_notBefore(cert), -3600) &&
 	       X509_time_adj_ex(X509_getm_notAfter(cert), VALID_DAYS, 0, NULL) &&

@@ -15,7 +15,8 @@ static void put_clean(struct str *out, const char *text, bool lines)
 		unsigned char c = (unsigned char)*text;
 		if (c == '\r' && lines)
 			continue;
-		str_putc(out, c == '\t' || (c == '\n' && lines) || (c >= 32 && c != 127) ? (char)c : '?');
+		str_putc(out,
+			c == '\t' || (c == '\n' && lines) || (c >= 32 && c != 127) ? (char)c : '?');
 	}
 }
 
@@ -82,10 +83,12 @@ static void put_table(struct str *out, const char *columns, struct js *list, con
 			struct str *cell = &cells[r * n + c];
 			cell->pool = pool;
 			if (r)
-				put_scalar(cell, js_get(js_at(list, r - 1), pool_span(pool, names[c])));
+				put_scalar(cell,
+					js_get(js_at(list, r - 1), pool_span(pool, names[c])));
 			else
 				for (size_t i = 0; i < names[c].n; i++)
-					str_putc(cell, (char)ascii_upper((unsigned char)names[c].p[i]));
+					str_putc(cell,
+						(char)ascii_upper((unsigned char)names[c].p[i]));
 			width[c] = num_max(width[c], width_of(str_span(cell)));
 		}
 	}

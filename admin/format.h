@@ -7,8 +7,8 @@
 /*
  * Text: a string is its line; a list of strings is a line each; a list of objects is a table of the
  * operation's columns; an object is a line "name: value" for each member, lists in it are indented
- * below, and a string of many lines comes last, behind an empty line. Control characters never reach the
- * terminal.
+ * below, and a string of many lines comes last, behind an empty line. Control characters never
+ * reach the terminal.
  */
 void format_text(struct str *out, const struct op *op, struct js *result);
 /* One line. */

@@ -102,11 +102,12 @@ void generate_conf_page(struct str *out)
 void generate_services_page(struct str *out)
 {
 	put_head(out, "services.conf", 5, "the services of the Thurn mail server");
-	str_puts(out, ".Sh DESCRIPTION\nEach section\n.Ql [name]\n"
-		      "is a service: a program, where it listens, as whom it runs, and in how many\n"
-		      "processes.\n"
-		      "Besides the settings below, a section may have any of its program's in\n"
-		      ".Xr thurn.conf 5 ,\nwhich then holds for this service alone.\n");
+	str_puts(out,
+		".Sh DESCRIPTION\nEach section\n.Ql [name]\n"
+		"is a service: a program, where it listens, as whom it runs, and in how many\n"
+		"processes.\n"
+		"Besides the settings below, a section may have any of its program's in\n"
+		".Xr thurn.conf 5 ,\nwhich then holds for this service alone.\n");
 	put_rows(out, service_conf_rows);
 	str_puts(out, ".Sh SERVICES\nA new installation has these:\n.Bl -tag -width Ds\n");
 	for (const struct params_service *s = params_services; s->name; s++) {
@@ -157,9 +158,10 @@ void generate_command_page(struct str *out)
 		for (const struct op *op = op_tables[t]; op->name; op++)
 			if (!(op->flags & OP_HIDDEN))
 				put_op(out, op);
-	str_puts(out, ".El\n.Sh EXIT STATUS\n0 when it was done; 1 when it failed, with one sentence on "
-		      "standard error; 2 for wrong usage.\n"
-		      ".Sh SEE ALSO\n.Xr services.conf 5 ,\n.Xr thurn.conf 5\n");
+	str_puts(out,
+		".El\n.Sh EXIT STATUS\n0 when it was done; 1 when it failed, with one sentence on "
+		"standard error; 2 for wrong usage.\n"
+		".Sh SEE ALSO\n.Xr services.conf 5 ,\n.Xr thurn.conf 5\n");
 }
 
 void generate_daemon_page(struct str *out, const struct params_table *program)
@@ -170,8 +172,9 @@ void generate_daemon_page(struct str *out, const struct params_table *program)
 	put_head(out, str_c(&page), 8, "a program of the Thurn mail server");
 	str_puts(out, ".Sh DESCRIPTION\n");
 	put_text(out, program->help);
-	str_printf(out, "It is started by master as the services of\n.Xr services.conf 5\nsay, and reads "
-			"section\n.Ql [%s]\nof\n.Xr thurn.conf 5 :\n",
+	str_printf(out,
+		"It is started by master as the services of\n.Xr services.conf 5\nsay, and reads "
+		"section\n.Ql [%s]\nof\n.Xr thurn.conf 5 :\n",
 		name);
 	put_rows(out, program->rows);
 	str_puts(out, ".Sh SEE ALSO\n.Xr services.conf 5 ,\n.Xr thurn.conf 5 ,\n.Xr thurn 8\n");

@@ -27,7 +27,8 @@ bool instance_is_running(struct config *config)
 	return process_is_running(config, process_master_pid(config));
 }
 
-/* A socket for master's sd_notify messages, with a name that the kernel makes up: *name_r as in NOTIFY_SOCKET. */
+/* A socket for master's sd_notify messages, with a name that the kernel makes up: *name_r as in
+ * NOTIFY_SOCKET. */
 static int notify_socket(struct op_call *call, const char **name_r)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -77,7 +78,8 @@ static const char *last_words(struct op_call *call, const char *log_path, off_t 
 	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
 	off_t from = end - since > LAST_WORDS_MAX ? end - LAST_WORDS_MAX : since;
 	ssize_t n = fd < 0 ? 0 : pread(fd, text, sizeof(text), from);
-	struct span rest = span_trim(span_make(text, n > 0 ? (size_t)n : 0)), line, last = SPAN_LIT("");
+	struct span rest = span_trim(span_make(text, n > 0 ? (size_t)n : 0)), line,
+		    last = SPAN_LIT("");
 	if (fd >= 0)
 		close(fd);
 	while (span_split(&rest, '\n', &line))
@@ -88,7 +90,8 @@ static const char *last_words(struct op_call *call, const char *log_path, off_t 
 }
 
 /* READY=1 on the socket, or the end of the child. 0, or -1 with call->err. */
-static int await_ready(struct op_call *call, int notify, pid_t pid, const char *log_path, off_t since)
+static int await_ready(
+	struct op_call *call, int notify, pid_t pid, const char *log_path, off_t since)
 {
 	int64_t end = io_deadline(INSTANCE_START_MS);
 	char notice[NOTICE_MAX];
@@ -130,8 +133,8 @@ static int await_services(struct op_call *call, struct config *config)
 	int rc;
 	call->config = config;
 	do {
-		rc = ask(call, INSTANCE_SOCKET, &control_status_msg, &none, &control_status_reply_msg,
-			&status);
+		rc = ask(call, INSTANCE_SOCKET, &control_status_msg, &none,
+			&control_status_reply_msg, &status);
 		if (rc == 0 && !status.ready)
 			io_sleep(100);
 	} while (rc == 0 && !status.ready && clock_mono_ms() < end);
@@ -173,6 +176,7 @@ int instance_stop(struct op_call *call, struct config *config, bool kill_now)
 		process_signal_all(config, master, SIGTERM); /* orphans of a master that died */
 	}
 	if (process_wait_gone(config, master, kill_now ? SIGKILL : 0, INSTANCE_STOP_MS) < 0)
-		return op_fail(call, "The server (process %d) has not stopped in time.", (int)master);
+		return op_fail(
+			call, "The server (process %d) has not stopped in time.", (int)master);
 	return 0;
 }

@@ -12,8 +12,9 @@
 bool instance_is_running(struct config *config);
 
 /*
- * Starts master in the background, in a session of its own, with its standard output and error appended to
- * log_path (NULL: /dev/null); returns when every service answers. -1 with call->err: what master said last.
+ * Starts master in the background, in a session of its own, with its standard output and error
+ * appended to log_path (NULL: /dev/null); returns when every service answers. -1 with call->err:
+ * what master said last.
  */
 int instance_start(struct op_call *call, struct config *config, const char *log_path);
 /* Returns when every process of the instance is gone. kill: at once, as a crash would end them. */

@@ -63,6 +63,11 @@ static bool is_address(struct span s)
 	return at > 1 && at <= 256 && is_word(s) && is_domain(span_make(s.p + at, s.n - at));
 }
 
+static bool is_alias(struct span s)
+{
+	return is_address(s) || (s.n > 1 && s.p[0] == '@' && is_domain(span_make(s.p + 1, s.n - 1)));
+}
+
 static bool is_size(struct span s)
 {
 	uint64_t v;
@@ -88,6 +93,7 @@ static const struct {
 	[OP_NAME] = {is_word, "a name"},
 	[OP_DOMAIN] = {is_domain, "a domain"},
 	[OP_ADDRESS] = {is_address, "an address (user@domain)"},
+	[OP_ALIAS] = {is_alias, "an address (user@domain, or @domain for all others there)"},
 	[OP_NUM] = {is_num, "a number"},
 	[OP_SIZE] = {is_size, "a size like 500M"},
 	[OP_FLAG] = {is_text, "a flag"},

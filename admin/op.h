@@ -1,8 +1,9 @@
 /*
- * The one table of operations (design section 8). An operation is declared once, in op_*.c: its name, REST
- * method and path (James's where James has one), parameters, role, function. The command line fills the
- * arguments from argv, the REST server from path and JSON; both call the same function and print its result
- * through the same formatter. Help and manual pages come from the rows.
+ * The one table of operations (design section 8). An operation is declared once, in op_*.c: its
+ * name, REST method and path (James's where James has one), parameters, role, function. The command
+ * line fills the arguments from argv, the REST server from path and JSON; both call the same
+ * function and print its result through the same formatter. Help and manual pages come from the
+ * rows.
  *
  * A function reports by building call->result; it never prints and never exits. Arguments have been
  * checked against their types before it runs.
@@ -19,19 +20,20 @@
 
 enum op_type {
 	OP_TEXT,
-	OP_NAME,    /* one word without blanks or control characters */
+	OP_NAME, /* one word without blanks or control characters */
 	OP_DOMAIN,
 	OP_ADDRESS, /* local@domain */
+	OP_ALIAS,   /* the same, or @domain: all others there */
 	OP_NUM,
-	OP_SIZE,    /* octets: 50M */
-	OP_FLAG,    /* an option without value */
-	OP_SECRET,  /* a password: option, prompt or standard input; never shown */
+	OP_SIZE,   /* octets: 50M */
+	OP_FLAG,   /* an option without value */
+	OP_SECRET, /* a password: option, prompt or standard input; never shown */
 };
 
 enum op_param_flags {
-	OP_OPTION = 1,   /* --name value; others are taken by position */
+	OP_OPTION = 1, /* --name value; others are taken by position */
 	OP_OPTIONAL = 2,
-	OP_MANY = 4,     /* the last position, or an option that may be repeated */
+	OP_MANY = 4, /* the last position, or an option that may be repeated */
 };
 
 struct op_param {
@@ -63,7 +65,7 @@ struct op {
 	unsigned flags;
 	const char *columns; /* of a list of objects, as text: keys separated by blanks */
 	int (*run)(struct op_call *call); /* 0, or -1 with call->err */
-	const char *help; /* one or two sentences */
+	const char *help;                 /* one or two sentences */
 };
 
 /* Every table; each ends with name == NULL. The list ends with NULL. */

@@ -40,7 +40,9 @@ static int alias_list(struct op_call *call)
 
 #define ALIAS                                                                                      \
 	{                                                                                          \
-		"alias", OP_ADDRESS, 0, "The address that stands for others."                      \
+		"alias", OP_ALIAS, 0,                                                              \
+			"The address that stands for others; @domain: all of the domain that are " \
+			"nobody's."                      \
 	}
 
 const struct op op_alias_rows[] = {

@@ -1,7 +1,7 @@
 /*
- * thurn mailbox: a user's mailboxes, straight from the store (whose locks make it safe while the server
- * runs). Files must belong to the store's user, so the process becomes that user first: whatever a
- * mailbox holds, root never parses it.
+ * thurn mailbox: a user's mailboxes, straight from the store (whose locks make it safe while the
+ * server runs). Files must belong to the store's user, so the process becomes that user first:
+ * whatever a mailbox holds, root never parses it.
  */
 #include <unistd.h>
 
@@ -94,7 +94,8 @@ static int mailbox_create_op(struct op_call *call)
 	uint32_t id;
 	if (open_account(call, &o, true) < 0)
 		return -1;
-	return close_all(call, &o, mailbox_create(o.account, op_str(call, "mailbox"), USE_NONE, &id));
+	return close_all(
+		call, &o, mailbox_create(o.account, op_str(call, "mailbox"), USE_NONE, &id));
 }
 
 static int mailbox_delete_op(struct op_call *call)

@@ -56,7 +56,8 @@ static int queue_list(struct op_call *call)
 {
 	const char *match = op_str(call, "match"), *state = op_str(call, "state");
 	uint64_t left = op_str(call, "limit") ? op_num(call, "limit") : LIST_LIMIT;
-	struct queue_list_request rq = {.match = match ? match : "", .state = state ? state : "", .after = ""};
+	struct queue_list_request rq = {
+		.match = match ? match : "", .state = state ? state : "", .after = ""};
 	struct queue_list_reply reply;
 
 	call->result = js_list(call->pool);
@@ -97,8 +98,8 @@ static int queue_act(struct op_call *call)
 	struct queue_action_reply reply;
 	if (!match == !all)
 		return op_fail(call, "Give either a message or --all.");
-	if (ask(call, QUEUE_ADMIN, &queue_action_request_msg, &rq, &queue_action_reply_msg, &reply) <
-		0)
+	if (ask(call, QUEUE_ADMIN, &queue_action_request_msg, &rq, &queue_action_reply_msg,
+		    &reply) < 0)
 		return -1;
 	if (match && !reply.count)
 		return op_fail(call, "Nothing in the queue matches %s.", match);
@@ -110,10 +111,11 @@ static int queue_act(struct op_call *call)
 static int queue_flush(struct op_call *call)
 {
 	const char *match = op_str(call, "match");
-	struct queue_action_request rq = {.action = "flush", .match = match ? match : "", .all = !match};
+	struct queue_action_request rq = {
+		.action = "flush", .match = match ? match : "", .all = !match};
 	struct queue_action_reply reply;
-	if (ask(call, QUEUE_ADMIN, &queue_action_request_msg, &rq, &queue_action_reply_msg, &reply) <
-		0)
+	if (ask(call, QUEUE_ADMIN, &queue_action_request_msg, &rq, &queue_action_reply_msg,
+		    &reply) < 0)
 		return -1;
 	call->result = js_object(call->pool);
 	js_put_num(call->result, "count", (int64_t)reply.count);
@@ -136,7 +138,8 @@ const struct op op_queue_rows[] = {
 		.method = "GET",
 		.path = "/mailQueues/outgoing/mails",
 		.params = {MATCH,
-			{"state", OP_NAME, OP_OPTION, "Only those that are held, deferred or active."},
+			{"state", OP_NAME, OP_OPTION,
+				"Only those that are held, deferred or active."},
 			{"limit", OP_NUM, OP_OPTION, "Most messages shown; 10000 if not given."}},
 		.role = OP_READ,
 		.flags = OP_IDEMPOTENT,

@@ -22,7 +22,8 @@ static int server_reload(struct op_call *call)
 	struct control_none none = {0}, done;
 	if (config_check(call->config, &call->err) < 0)
 		return -1;
-	return ask(call, INSTANCE_SOCKET, &control_reload_call_msg, &none, &control_done_msg, &done);
+	return ask(
+		call, INSTANCE_SOCKET, &control_reload_call_msg, &none, &control_done_msg, &done);
 }
 
 static void put_service(struct js *list, const struct control_status_service *s)
@@ -51,8 +52,8 @@ static int server_status(struct op_call *call)
 {
 	struct control_none none = {0};
 	struct control_status status;
-	if (ask(call, INSTANCE_SOCKET, &control_status_msg, &none, &control_status_reply_msg, &status) <
-		0)
+	if (ask(call, INSTANCE_SOCKET, &control_status_msg, &none, &control_status_reply_msg,
+		    &status) < 0)
 		return -1;
 	call->result = js_object(call->pool);
 	js_put(call->result, "state", status.state);

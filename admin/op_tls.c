@@ -14,7 +14,8 @@ static int tls_create(struct op_call *call)
 		char *dir = pool_strdup(call->pool, i ? c->tls_key : c->tls_cert);
 		*strrchr(dir, '/') = '\0';
 		if (*dir && mkdir(dir, 0755) < 0 && errno != EEXIST)
-			return op_fail(call, "The folder %s can't be made: %s.", dir, strerror(errno));
+			return op_fail(
+				call, "The folder %s can't be made: %s.", dir, strerror(errno));
 	}
 	if (cert_make(call->pool, c->hostname, c->tls_cert, c->tls_key, &call->err) < 0)
 		return -1;

@@ -1,6 +1,7 @@
 /*
- * thurn trace: what happened to a message, from the log and the queue. The log lines of all programs carry
- * trace=ID, so that the story is the lines in the order of the log files, oldest file first.
+ * thurn trace: what happened to a message, from the log and the queue. The log lines of all
+ * programs carry trace=ID, so that the story is the lines in the order of the log files, oldest
+ * file first.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -44,8 +45,8 @@ static int read_log(struct op_call *call, struct js *lines, const char *path)
 
 static int read_logs(struct op_call *call, struct js *lines)
 {
-	static const char *const system_logs[] = {
-		"/var/log/mail.log.1", "/var/log/mail.log", "/var/log/maillog.1", "/var/log/maillog"};
+	static const char *const system_logs[] = {"/var/log/mail.log.1", "/var/log/mail.log",
+		"/var/log/maillog.1", "/var/log/maillog"};
 	const char *log = call->config->common.log;
 	int found = 0;
 	if (log[0] == '/') {
@@ -90,7 +91,8 @@ const struct op op_trace_rows[] = {
 		.name = "trace",
 		.method = "GET",
 		.path = "/trace/{id}",
-		.params = {{"id", OP_NAME, 0, "Trace id of a message: see its Received field or the log."}},
+		.params = {{"id", OP_NAME, 0,
+			"Trace id of a message: see its Received field or the log."}},
 		.role = OP_READ,
 		.flags = OP_IDEMPOTENT,
 		.run = trace,

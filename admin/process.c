@@ -35,7 +35,8 @@ static bool read_proc(pid_t pid, const char *name, struct str *out)
 	return n == 0 && out->len;
 }
 
-/* Alive and in that session. The command's name may hold anything, so fields count from the last ')'. */
+/* Alive and in that session. The command's name may hold anything, so fields count from the last
+ * ')'. */
 static bool is_in_session(const char *stat, pid_t session)
 {
 	const char *p = strrchr(stat, ')');
@@ -58,8 +59,7 @@ static bool is_ours(struct config *config, pid_t pid, pid_t session)
 {
 	struct str text = STR_INIT;
 	bool ours = read_proc(pid, "stat", &text) && is_in_session(str_c(&text), session) &&
-		    read_proc(pid, "cmdline", &text) &&
-		    has_argument(str_span(&text), config->dir);
+		    read_proc(pid, "cmdline", &text) && has_argument(str_span(&text), config->dir);
 	str_fini(&text);
 	return ours;
 }

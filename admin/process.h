@@ -1,7 +1,7 @@
 /*
- * The processes of an instance, seen from outside. Master is the leader of a session of its own, and every
- * process it starts has the configuration folder on its command line; both together tell whose they are, even
- * after master has died, and never hit a stranger who got an old pid.
+ * The processes of an instance, seen from outside. Master is the leader of a session of its own,
+ * and every process it starts has the configuration folder on its command line; both together tell
+ * whose they are, even after master has died, and never hit a stranger who got an old pid.
  */
 #ifndef ADMIN_PROCESS_H
 #define ADMIN_PROCESS_H
@@ -17,7 +17,8 @@ pid_t process_master_pid(struct config *config);
 bool process_is_running(struct config *config, pid_t master);
 /* Sends signo (0: none) to every process of the session that master led; how many there are. */
 size_t process_signal_all(struct config *config, pid_t master, int signo);
-/* Waits until none is left: 0, or -1 after ms. With signo they are sent it again and again (SIGKILL). */
+/* Waits until none is left: 0, or -1 after ms. With signo they are sent it again and again
+ * (SIGKILL). */
 int process_wait_gone(struct config *config, pid_t master, int signo, int64_t ms);
 
 #endif

@@ -66,7 +66,8 @@ static int read_text(struct op_call *call, const char *path, struct str *text)
 	return 0;
 }
 
-static int write_text(struct op_call *call, const char *dir, const char *name, const struct str *text)
+static int write_text(
+	struct op_call *call, const char *dir, const char *name, const struct str *text)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc = fd < 0 ? -1 : os_replace_file(fd, name, str_c(text), text->len, 0644);
@@ -94,7 +95,7 @@ static void put_main(struct str *text, const char *programs)
 		"tls_key = etc/key.pem\n"
 		"# Nobody sends to other hosts without a login:\n"
 		"networks =\n"
-				"privilege = %s\n",
+		"privilege = %s\n",
 		programs, geteuid() == 0 ? "numeric" : "none");
 }
 
@@ -131,7 +132,8 @@ static int set_ports(struct op_call *call, struct str *services, uint64_t base)
 		struct conf_file *file;
 		struct str listen = STR_IN(call->pool);
 		const char *value = "";
-		if (conf_file_parse(call->pool, s->name, span_of(s->settings), &file, &call->err) < 0)
+		if (conf_file_parse(call->pool, s->name, span_of(s->settings), &file, &call->err) <
+			0)
 			return -1;
 		const struct conf_section *top = conf_file_section(file, 0);
 		for (size_t i = 0; i < top->n; i++)
@@ -153,9 +155,11 @@ static int apply_sets(struct op_call *call, const struct op_values *sets, struct
 		size_t eq = strcspn(sets->v[i], "=");
 		if (!sets->v[i][eq] ||
 			!setting_parse(call->pool,
-				pool_span(call->pool, span_trim(span_make(sets->v[i], eq))), &setting))
-			return op_fail(call, "\"%s\" is not name=value, program.name=value or "
-					     "service:name=value.",
+				pool_span(call->pool, span_trim(span_make(sets->v[i], eq))),
+				&setting))
+			return op_fail(call,
+				"\"%s\" is not name=value, program.name=value or "
+				"service:name=value.",
 				sets->v[i]);
 		conf_edit(setting.is_service ? services : main_text, setting.section, setting.name,
 			sets->v[i] + eq + 1);

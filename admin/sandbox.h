@@ -10,8 +10,9 @@
 #define SANDBOX_PORT_MOST    64000 /* of the base: 995 is the highest that is added */
 
 /*
- * Makes what is not there yet: DIR with etc, queue, store, run and log, both configuration files, a certificate.
- * base_port 0: as it is, or the default. sets: name=value (admin/settings.h). Returns DIR/etc's configuration, checked.
+ * Makes what is not there yet: DIR with etc, queue, store, run and log, both configuration files, a
+ * certificate. base_port 0: as it is, or the default. sets: name=value (admin/settings.h). Returns
+ * DIR/etc's configuration, checked.
  */
 int sandbox_prepare(struct op_call *call, const char *dir, uint64_t base_port,
 	const struct op_values *sets, struct config **config_r);

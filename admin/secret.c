@@ -60,8 +60,9 @@ static bool is_wanted(const struct op_call *call, size_t i)
 	if (p[i].type != OP_SECRET || call->values[i].n)
 		return false;
 	for (size_t k = 0; k < OP_PARAMS_MAX && p[k].name; k++)
-		if ((strcmp(p[k].name, "no-password") == 0 || strcmp(p[k].name, "password-hash") == 0)
-			&& call->values[k].n)
+		if ((strcmp(p[k].name, "no-password") == 0 ||
+			    strcmp(p[k].name, "password-hash") == 0) &&
+			call->values[k].n)
 			return false;
 	return true;
 }

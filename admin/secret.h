@@ -4,7 +4,8 @@
 
 #include "admin/op.h"
 
-/* Asks for each OP_SECRET parameter that was not given, unless --no-password or --password-hash was. -1 with call->err. */
+/* Asks for each OP_SECRET parameter that was not given, unless --no-password or --password-hash
+ * was. -1 with call->err. */
 int secret_ask(struct op_call *call);
 
 #endif

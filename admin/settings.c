@@ -1,6 +1,7 @@
 #include "admin/settings.h"
 
-/* The struct behind a section: its rows, filled. A service has two tables, its own and its program's. */
+/* The struct behind a section: its rows, filled. A service has two tables, its own and its
+ * program's. */
 struct filled {
 	const struct conf_row *rows;
 	const void *conf;
@@ -36,7 +37,8 @@ static int fill_program(struct config *config, const char *program, const char *
 }
 
 /* Into to[2]; the number of tables, 0 for no such section, or -1. */
-static int fill(struct config *config, const struct setting *s, struct filled *to, const char **err_r)
+static int fill(
+	struct config *config, const struct setting *s, struct filled *to, const char **err_r)
 {
 	if (!s->is_service) {
 		if (!params_table_find(s->section))
@@ -79,19 +81,23 @@ static int visit_section(struct visit *v, const struct setting *s, const char **
 	struct filled tables[2];
 	int n = fill(v->config, s, tables, err_r);
 	for (int i = 0; i < n; i++)
-		for (const struct conf_row *row = tables[i].rows; row->type != CONF_TYPE_END; row++) {
+		for (const struct conf_row *row = tables[i].rows; row->type != CONF_TYPE_END;
+			row++) {
 			struct str value = STR_IN(v->config->pool);
 			conf_put_value(&value, row, tables[i].conf);
 			v->each(v->arg,
 				pool_printf(v->config->pool, "%s%s%s", s->section,
-					s->is_service ? ":" : s->section[0] ? "." : "", row->name),
+					s->is_service   ? ":"
+					: s->section[0] ? "."
+							: "",
+					row->name),
 				str_c(&value));
 		}
 	return n < 0 ? -1 : 0;
 }
 
-int setting_each(struct config *config, void (*each)(void *arg, const char *name, const char *value),
-	void *arg, const char **err_r)
+int setting_each(struct config *config,
+	void (*each)(void *arg, const char *name, const char *value), void *arg, const char **err_r)
 {
 	struct visit v = {config, each, arg};
 	for (const struct params_table *t = params_tables; t->rows; t++)

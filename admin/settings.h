@@ -18,11 +18,12 @@ struct setting {
 bool setting_parse(struct pool *pool, const char *text, struct setting *setting_r);
 
 /* The value in force, as it would be written. 1 found, 0 no such setting, -1 with *err_r. */
-int setting_get(struct config *config, const struct setting *setting, struct str *out,
-	const char **err_r);
+int setting_get(
+	struct config *config, const struct setting *setting, struct str *out, const char **err_r);
 
 /* Calls each(arg, name, value) for every setting in force, in the files' order. -1 with *err_r. */
-int setting_each(struct config *config, void (*each)(void *arg, const char *name, const char *value),
-	void *arg, const char **err_r);
+int setting_each(struct config *config,
+	void (*each)(void *arg, const char *name, const char *value), void *arg,
+	const char **err_r);
 
 #endif

@@ -47,9 +47,10 @@ static int show_help(const char *const *words, size_t n)
 	if (op && !(op->flags & OP_HIDDEN)) {
 		help_put_op(&out, op);
 	} else {
-		str_puts(&out, "usage: thurn [-C DIR] [--json] COMMAND ...\n\n"
-			       "  -C DIR  the configuration folder; " DEFAULT_CONFIG " if not given\n"
-			       "  --json  results as JSON\n\n");
+		str_puts(&out,
+			"usage: thurn [-C DIR] [--json] COMMAND ...\n\n"
+			"  -C DIR  the configuration folder; " DEFAULT_CONFIG " if not given\n"
+			"  --json  results as JSON\n\n");
 		if (!help_put_list(&out, n ? words[0] : NULL)) {
 			str_fini(&out);
 			return usage("There is no such command.", NULL);

@@ -1,7 +1,7 @@
 #include "admin/wrap.h"
 
-static void put_words(struct str *out, const char *text, const char *prefix, size_t column,
-	size_t width)
+static void put_words(
+	struct str *out, const char *text, const char *prefix, size_t column, size_t width)
 {
 	struct span rest = span_of(text), word;
 	bool first = true;

@@ -1,7 +1,7 @@
 /*
- * newaliases: the file of aliases (aliases(5) of old: "name: target, target", continued by blanks) becomes
- * directoryd's aliases of the system domain. All or nothing: a line that can't be is named, and what was loaded
- * before stays.
+ * newaliases: the file of aliases (aliases(5) of old: "name: target, target", continued by blanks)
+ * becomes directoryd's aliases of the system domain. All or nothing: a line that can't be is named,
+ * and what was loaded before stays.
  */
 #include <errno.h>
 #include <fcntl.h>

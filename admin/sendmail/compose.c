@@ -1,6 +1,6 @@
 /*
- * A message from whatever a program wrote: lines of any kind become CRLF lines that SMTP takes, the header gets what
- * RFC 5322 asks for, and no header line can be made by an option or a name.
+ * A message from whatever a program wrote: lines of any kind become CRLF lines that SMTP takes, the
+ * header gets what RFC 5322 asks for, and no header line can be made by an option or a name.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -84,7 +84,8 @@ static bool is_recipient_field(struct span name, bool resent)
 
 static bool is_dropped(struct span name)
 {
-	return span_iis(name, "Bcc") || span_iis(name, "Resent-Bcc") || span_iis(name, "Return-Path");
+	return span_iis(name, "Bcc") || span_iis(name, "Resent-Bcc") ||
+	       span_iis(name, "Return-Path");
 }
 
 static void look(struct span text, struct seen *seen)
@@ -126,7 +127,8 @@ static void put_from(struct sendmail *s, struct str *out)
 				      : pool_printf(s->pool, "%s@%s", s->login, s->domain);
 	struct str value = STR_IN(s->pool);
 	if (*name) {
-		/* A quoted string; what can't be in one is left out. Others than ASCII become encoded words. */
+		/* A quoted string; what can't be in one is left out. Others than ASCII become
+		 * encoded words. */
 		bool ascii = true;
 		for (const char *p = name; *p; p++)
 			ascii &= !((unsigned char)*p & 0x80);
@@ -159,8 +161,10 @@ static void put_missing(struct sendmail *s, struct str *out, const struct seen *
 	}
 }
 
-/* The fields that stay, then the empty line and the body. A first line that is no field begins the body. */
-static void put_message(struct sendmail *s, struct str *out, struct span text, const struct seen *seen)
+/* The fields that stay, then the empty line and the body. A first line that is no field begins the
+ * body. */
+static void put_message(
+	struct sendmail *s, struct str *out, struct span text, const struct seen *seen)
 {
 	struct header_reader reader;
 	struct header_field f;

@@ -7,11 +7,13 @@
 
 #include "admin/sendmail/sendmail.h"
 
-/* The set-group-id that is kept aside, the same as the real one when there is none: process state, like the ids
- * themselves, which is why it is no part of a struct. Written once by harden(). */
+/* The set-group-id that is kept aside, the same as the real one when there is none: process state,
+ * like the ids themselves, which is why it is no part of a struct. Written once by harden(). */
 static gid_t kept_group;
 
-/* 0, 1 and 2 have to be something: a file opened into them would get what is meant for the caller. */
+/*
+ * 0, 1 and 2 have to be something: a file opened into them would get what is meant for the caller.
+ */
 static void open_standard(void)
 {
 	int fd;
@@ -23,7 +25,9 @@ static void open_standard(void)
 	closefrom(STDERR_FILENO + 1);
 }
 
-/* A caller may have made limits so small that a message is cut: then writing has to fail, not kill. */
+/*
+ * A caller may have made limits so small that a message is cut: then writing has to fail, not kill.
+ */
 static void reset_signals(void)
 {
 	static const int ignored[] = {SIGPIPE, SIGXFSZ, SIGHUP, SIGTTOU};

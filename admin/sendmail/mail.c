@@ -27,8 +27,9 @@ static int write_drop(void *arg)
 		close(fd);
 	if (rc == 0)
 		return EX_OK;
-	return say(EX_TEMPFAIL, "The server is not running, and the message can't be kept in %s: %s.",
-		path, strerror(error));
+	return say(EX_TEMPFAIL,
+		"The server is not running, and the message can't be kept in %s: %s.", path,
+		strerror(error));
 }
 
 /* The recipients that have to wait go to the drop folder. */
@@ -36,16 +37,17 @@ static int keep_for_later(struct sendmail *s, const struct submit_message *m)
 {
 	struct drop_work w = {
 		.s = s,
-		.message = {
-			.uid = getuid(),
-			.time = (uint64_t)clock_wall_s(),
-			.sender = m->sender,
-			.envid = m->envid,
-			.notify = m->notify,
-			.ret = m->ret,
-			.recipients = ARRAY_IN(s->pool),
-			.body = m->body,
-		},
+		.message =
+			{
+				.uid = getuid(),
+				.time = (uint64_t)clock_wall_s(),
+				.sender = m->sender,
+				.envid = m->envid,
+				.notify = m->notify,
+				.ret = m->ret,
+				.recipients = ARRAY_IN(s->pool),
+				.body = m->body,
+			},
 	};
 	for (size_t i = 0; i < m->nrecipient; i++)
 		if (m->recipients[i].fate == HANDED_LATER)
@@ -58,8 +60,9 @@ static int report_refused(const struct submit_message *m)
 	int status = EX_OK;
 	for (size_t i = 0; i < m->nrecipient; i++)
 		if (m->recipients[i].fate == HANDED_REFUSED)
-			status = say(strncmp(m->recipients[i].reply, "550 5.1.1", 9) == 0 ? EX_NOUSER
-											: EX_UNAVAILABLE,
+			status = say(strncmp(m->recipients[i].reply, "550 5.1.1", 9) == 0
+					     ? EX_NOUSER
+					     : EX_UNAVAILABLE,
 				"%s: %s", m->recipients[i].address, m->recipients[i].reply);
 	return status;
 }

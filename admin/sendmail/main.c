@@ -29,8 +29,8 @@ const char *run_path(struct sendmail *s, const char *name)
 	return pool_printf(s->pool, "%s/%s", s->config->common.run_dir, name);
 }
 
-/* The real uid, which the environment can't lie about. The full name ends at the first comma; & stands
- * for the login name. */
+/* The real uid, which the environment can't lie about. The full name ends at the first comma; &
+ * stands for the login name. */
 static void find_caller(struct sendmail *s)
 {
 	struct passwd *pw = getpwuid(getuid());
@@ -64,8 +64,8 @@ static int open_config(struct sendmail *s)
 	if (config_open(s->config_dir, &s->config, &why) < 0 ||
 		config_program(s->config, "directoryd", NULL, &directory, &why) < 0)
 		return say(EX_CONFIG, "%s", why);
-	s->domain = directory.default_domain[0] ? directory.default_domain
-						: s->config->common.hostname;
+	s->domain =
+		directory.default_domain[0] ? directory.default_domain : s->config->common.hostname;
 	return EX_OK;
 }
 

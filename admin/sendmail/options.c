@@ -15,7 +15,8 @@ enum value_kind {
 struct option {
 	char letter;
 	enum value_kind kind;
-	int (*take)(struct sendmail *s, const char *value); /* NULL: understood and without effect */
+	int (*take)(
+		struct sendmail *s, const char *value); /* NULL: understood and without effect */
 };
 
 static int take_mode(struct sendmail *s, const char *value)
@@ -163,7 +164,8 @@ static int take_word(struct sendmail *s, int argc, char **argv, int *i)
 		const struct option *o = find_option(*p);
 		const char *value = p + 1;
 		if (!o)
-			return say(EX_USAGE, "There is no option -%c.", *p > ' ' && *p < 127 ? *p : '?');
+			return say(EX_USAGE, "There is no option -%c.",
+				*p > ' ' && *p < 127 ? *p : '?');
 		if (o->kind == VALUE_NEXT && !*value) {
 			if (++*i == argc)
 				return say(EX_USAGE, "-%c needs a value.", o->letter);
@@ -182,7 +184,7 @@ static const char *canonical(struct sendmail *s, const char *local, const char *
 	struct address whole, raw = {.local = local, .domain = *domain ? domain : s->domain};
 	const char *why;
 	if (!*local || address_parse(span_of(address_text(s->pool, &raw)), ADDRESS_UTF8_OK, s->pool,
-			      &whole, &why) < 0)
+			       &whole, &why) < 0)
 		return NULL;
 	return address_text(s->pool, &whole);
 }
@@ -193,8 +195,8 @@ static const char *canonical_item(struct sendmail *s, const struct address_item 
 		item->domain.n ? pool_span(s->pool, item->domain) : "");
 }
 
-/* A header field may hold anything and is made sense of. An argument without list or brackets is an address or a
- * mistake: "a b" is not taken for two. */
+/* A header field may hold anything and is made sense of. An argument without list or brackets is an
+ * address or a mistake: "a b" is not taken for two. */
 static bool is_plain(struct span text)
 {
 	return !memchr(text.p, '<', text.n) && !memchr(text.p, ',', text.n) &&

@@ -42,7 +42,9 @@ static void print_message(const struct queue_message_info *m)
 	struct str when = STR_INIT;
 	date_put(&when, &arrival);
 	printf("%s%c %9llu %s  ", m->trace,
-		strcmp(m->state, "active") == 0 ? '*' : strcmp(m->state, "held") == 0 ? '!' : ' ',
+		strcmp(m->state, "active") == 0 ? '*'
+		: strcmp(m->state, "held") == 0 ? '!'
+						: ' ',
 		(unsigned long long)m->size, str_c(&when));
 	print_text(m->sender[0] ? m->sender : "MAILER-DAEMON");
 	putchar('\n');

@@ -1,11 +1,10 @@
 /*
- * sendmail, mailq, newaliases: what programs of this host and cron call. One binary; the name it is called by
- * decides.
+ * sendmail, mailq, newaliases: what programs of this host and cron call. One binary; the name it is
+ * called by decides.
  *
- * Trust: everything the caller gives is hostile: argv, environment, descriptors, limits, signals. The program is
- *        set-group-id to the drop folder's group and gives that up before it reads anything; it takes it back only
- *        to write one file.
- * Owns:  nothing; makes files in queue_dir/drop.
+ * Trust: everything the caller gives is hostile: argv, environment, descriptors, limits, signals.
+ * The program is set-group-id to the drop folder's group and gives that up before it reads
+ * anything; it takes it back only to write one file. Owns:  nothing; makes files in queue_dir/drop.
  * Talks: smtpd (run_dir/submit), qmgr and directoryd for mailq, -q and newaliases.
  */
 #ifndef SENDMAIL_SENDMAIL_H
@@ -25,22 +24,23 @@ struct sendmail {
 	const char *config_dir;
 	struct config *config;
 	enum sendmail_mode mode;
-	const char *sender;     /* -f; NULL: the caller */
-	const char *full_name;  /* -F */
-	const char *envid;      /* -V */
-	unsigned notify;        /* -N */
-	unsigned ret;           /* -R: enum dsn_ret */
-	bool take_recipients;   /* -t */
-	bool keep_dots;         /* -i: a dot alone does not end the message */
+	const char *sender;             /* -f; NULL: the caller */
+	const char *full_name;          /* -F */
+	const char *envid;              /* -V */
+	unsigned notify;                /* -N */
+	unsigned ret;                   /* -R: enum dsn_ret */
+	bool take_recipients;           /* -t */
+	bool keep_dots;                 /* -i: a dot alone does not end the message */
 	ARRAY(const char *) recipients; /* canonical, as argv or the header named them */
-	const char *login;      /* of the real uid, or "uid1000" */
-	const char *gecos_name; /* full name in passwd, or "" */
-	const char *domain;     /* of addresses without one */
+	const char *login;              /* of the real uid, or "uid1000" */
+	const char *gecos_name;         /* full name in passwd, or "" */
+	const char *domain;             /* of addresses without one */
 };
 
 /* --- harden.c: before anything else --- */
 
-/* Clean environment, descriptors, limits, signals; gives up the group for now. Exits when that fails. */
+/* Clean environment, descriptors, limits, signals; gives up the group for now. Exits when that
+ * fails. */
 void harden(void);
 bool harden_is_setgid(void);
 /* The group of the drop folder for fn alone. */
@@ -57,8 +57,8 @@ const char *address_complete(struct sendmail *s, struct span text);
 
 /* --- compose.c --- */
 
-/* Standard input as a message with CRLF line ends, what has to be there in its header, and without Bcc; with -t the
- * recipients in it are added. 0 or an exit status, when something was said. */
+/* Standard input as a message with CRLF line ends, what has to be there in its header, and without
+ * Bcc; with -t the recipients in it are added. 0 or an exit status, when something was said. */
 int compose(struct sendmail *s, struct str *message);
 
 /* --- the modes: an exit status --- */

@@ -1,15 +1,15 @@
 /*
  * Configuration: typed structs filled from tables of rows. Each parameter is one row; the commented
- * defaults in etc/, the manual pages and `thurn config show` are generated from the rows, so a row's text
- * is its documentation.
+ * defaults in etc/, the manual pages and `thurn config show` are generated from the rows, so a
+ * row's text is its documentation.
  *
- * Files are lines `name = value`, sections `[name]`, comments from # at the start of a line; a line that begins with
- * blanks continues the one before. Strict: an unknown section or name, a value that does not parse or is
- * out of range is an error with file and line.
+ * Files are lines `name = value`, sections `[name]`, comments from # at the start of a line; a line
+ * that begins with blanks continues the one before. Strict: an unknown section or name, a value
+ * that does not parse or is out of range is an error with file and line.
  *
  * thurn.conf:     the rows of common (before any section), then [program] sections.
- * services.conf:  a [service] section for each service: rows of struct service_conf, plus any row of its
- *                 program, which then holds for that service only.
+ * services.conf:  a [service] section for each service: rows of struct service_conf, plus any row
+ * of its program, which then holds for that service only.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -24,13 +24,15 @@
 enum conf_type {
 	CONF_TYPE_END,
 	CONF_TYPE_STR,  /* const char *            any text, trimmed */
-	CONF_TYPE_PATH, /* const char *            relative ones are resolved against the instance's root */
+	CONF_TYPE_PATH, /* const char *            relative ones are resolved against the instance's
+			   root */
 	CONF_TYPE_BOOL, /* bool                    yes no */
 	CONF_TYPE_NUM,  /* uint64_t                decimal */
 	CONF_TYPE_SIZE, /* uint64_t, octets        50M */
 	CONF_TYPE_TIME, /* int64_t, milliseconds   5m; least and most are given in seconds */
 	CONF_TYPE_ENUM, /* const char *            one of the words in `words` */
-	CONF_TYPE_LIST, /* const char *            words separated by blanks or commas, kept as one text */
+	CONF_TYPE_LIST, /* const char *            words separated by blanks or commas, kept as one
+			   text */
 };
 
 struct conf_row {
@@ -61,8 +63,8 @@ struct conf_row {
 
 /* A parsed file: sections of (name, value, line). */
 struct conf_file;
-int conf_file_read(struct pool *pool, const char *path, struct conf_file **file_r,
-	const char **err_r);
+int conf_file_read(
+	struct pool *pool, const char *path, struct conf_file **file_r, const char **err_r);
 int conf_file_parse(struct pool *pool, const char *path, struct span text,
 	struct conf_file **file_r, const char **err_r);
 

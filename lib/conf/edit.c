@@ -1,4 +1,5 @@
-/* Changing one parameter in the text of a file, as an administrator's editor would: nothing else moves. */
+/* Changing one parameter in the text of a file, as an administrator's editor would: nothing else
+ * moves. */
 #include "conf/conf.h"
 
 #include "conf/lines.h"

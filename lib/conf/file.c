@@ -1,7 +1,7 @@
 /*
- * The configuration reader: text to sections of (name, value, line). Knows nothing about rows; what it
- * promises is that every entry has a name, that no name or section comes twice, and that each error names
- * its line. Everything it returns lives in the caller's pool.
+ * The configuration reader: text to sections of (name, value, line). Knows nothing about rows; what
+ * it promises is that every entry has a name, that no name or section comes twice, and that each
+ * error names its line. Everything it returns lives in the caller's pool.
  */
 #include "conf/conf.h"
 
@@ -50,8 +50,7 @@ static void finish_entry(struct parse *p)
 {
 	if (!p->in_entry)
 		return;
-	p->entries.v[p->entries.n - 1].value =
-		pool_span(p->pool, span_trim(str_span(&p->value)));
+	p->entries.v[p->entries.n - 1].value = pool_span(p->pool, span_trim(str_span(&p->value)));
 	p->in_entry = false;
 }
 

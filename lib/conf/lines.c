@@ -36,8 +36,7 @@ bool conf_scan_next(struct conf_scan *scan, struct conf_line *line_r)
 	if (!scan->rest.n)
 		return false;
 	size_t n = end < scan->rest.n ? end + 1 : end;
-	*line_r = (struct conf_line){
-		.line = ++scan->line, .whole = span_make(scan->rest.p, n)};
+	*line_r = (struct conf_line){.line = ++scan->line, .whole = span_make(scan->rest.p, n)};
 	line_r->kind = classify(span_make(scan->rest.p, end), line_r);
 	scan->rest = span_make(scan->rest.p + n, scan->rest.n - n);
 	return true;

@@ -1,6 +1,6 @@
 /*
- * The line grammar of configuration files, used by the reader (file.c) and by the editor (edit.c), so that
- * they can't disagree about what belongs to an entry. Spans point into the text.
+ * The line grammar of configuration files, used by the reader (file.c) and by the editor (edit.c),
+ * so that they can't disagree about what belongs to an entry. Spans point into the text.
  */
 #ifndef CONF_LINES_H
 #define CONF_LINES_H
@@ -18,9 +18,9 @@ enum conf_line_kind {
 
 struct conf_line {
 	enum conf_line_kind kind;
-	unsigned line;            /* from 1 */
-	struct span whole;        /* with its line end */
-	struct span name, value;  /* trimmed; value is the text of a BAD or MORE line */
+	unsigned line;           /* from 1 */
+	struct span whole;       /* with its line end */
+	struct span name, value; /* trimmed; value is the text of a BAD or MORE line */
 };
 
 struct conf_scan {

@@ -1,4 +1,6 @@
-/* Values: from text into a field of a struct, checked by its row, and back. One table row per type. */
+/*
+ * Values: from text into a field of a struct, checked by its row, and back. One table row per type.
+ */
 #include "conf/conf.h"
 
 #include <inttypes.h>
@@ -7,8 +9,8 @@
 #include "base/num.h"
 
 struct value_type {
-	int (*set)(struct pool *pool, const struct conf_row *row, const char *root, struct span value,
-		void *field, const char **err_r);
+	int (*set)(struct pool *pool, const struct conf_row *row, const char *root,
+		struct span value, void *field, const char **err_r);
 	void (*put)(struct str *out, const void *field);
 };
 
@@ -21,15 +23,16 @@ static int refuse(struct pool *pool, const struct conf_row *row, struct span val
 }
 
 /* v is in units of 1/scale of what the row's limits are in. */
-static int check_range(struct pool *pool, const struct conf_row *row, struct span value,
-	uint64_t v, uint64_t scale, const char **err_r)
+static int check_range(struct pool *pool, const struct conf_row *row, struct span value, uint64_t v,
+	uint64_t scale, const char **err_r)
 {
 	if (v >= (uint64_t)row->least * scale && (!row->most || v <= (uint64_t)row->most * scale))
 		return 0;
 	const char *unit = scale > 1 ? " seconds" : "";
 	const char *range = row->most
-		? pool_printf(pool, "between %" PRId64 " and %" PRId64 "%s", row->least, row->most, unit)
-		: pool_printf(pool, "at least %" PRId64 "%s", row->least, unit);
+				    ? pool_printf(pool, "between %" PRId64 " and %" PRId64 "%s",
+					      row->least, row->most, unit)
+				    : pool_printf(pool, "at least %" PRId64 "%s", row->least, unit);
 	return refuse(pool, row, value, range, err_r);
 }
 
@@ -148,7 +151,8 @@ static void put_time(struct str *out, const void *field)
 	static const struct {
 		int64_t ms;
 		const char *unit;
-	} units[] = {{604800000, "w"}, {86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+	} units[] = {{604800000, "w"}, {86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"},
+		{1, "ms"}};
 	int64_t v = *(const int64_t *)field;
 	if (!v)
 		str_puts(out, "0");
@@ -173,8 +177,8 @@ static const struct value_type value_types[] = {
 int conf_set(struct pool *pool, const struct conf_row *row, const char *root, const char *value,
 	void *to, const char **err_r)
 {
-	return value_types[row->type].set(pool, row, root, span_trim(span_of(value)),
-		(char *)to + row->offset, err_r);
+	return value_types[row->type].set(
+		pool, row, root, span_trim(span_of(value)), (char *)to + row->offset, err_r);
 }
 
 void conf_put_value(struct str *out, const struct conf_row *row, const void *from)

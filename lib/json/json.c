@@ -183,8 +183,8 @@ int js_parse(struct pool *pool, struct span text, struct js **v_r, const char **
 	json_t *v = json_loadb(
 		text.n ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!v) {
-		*err_r = pool_printf(
-			pool, "No JSON, line %d column %d: %s.", error.line, error.column, error.text);
+		*err_r = pool_printf(pool, "No JSON, line %d column %d: %s.", error.line,
+			error.column, error.text);
 		return -1;
 	}
 	*v_r = keep(pool, v);

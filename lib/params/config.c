@@ -1,4 +1,5 @@
-/* A configuration folder: both files read, and the structs of programs and services filled from them. */
+/* A configuration folder: both files read, and the structs of programs and services filled from
+ * them. */
 #include "params/params.h"
 
 #include <limits.h>
@@ -51,7 +52,8 @@ static int fill_hostname(struct config *config, const char **err_r)
 	char name[HOST_NAME_MAX + 1] = "";
 	if (!common->hostname[0]) {
 		gethostname(name, sizeof(name) - 1);
-		common->hostname = is_host_name(name) ? pool_strdup(config->pool, name) : "localhost";
+		common->hostname =
+			is_host_name(name) ? pool_strdup(config->pool, name) : "localhost";
 	}
 	if (is_host_name(common->hostname))
 		return 0;
@@ -77,8 +79,8 @@ static int fill_common(struct config *config, const char **err_r)
 	return fill_hostname(config, err_r);
 }
 
-/* The sentence outlives the pool it was written in, until the thread's next failure: there is no config whose
- * pool could hold it. */
+/* The sentence outlives the pool it was written in, until the thread's next failure: there is no
+ * config whose pool could hold it. */
 static const char *keep_error(const char *sentence)
 {
 	static _Thread_local char kept[1024];
@@ -93,8 +95,8 @@ int config_open(const char *dir, struct config **config_r, const char **err_r)
 
 	config->pool = pool;
 	config->dir = real_path(pool, dir);
-	if (conf_file_read(pool, join(pool, config->dir, "thurn.conf"), &config->main_file, err_r) ==
-			0 &&
+	if (conf_file_read(
+		    pool, join(pool, config->dir, "thurn.conf"), &config->main_file, err_r) == 0 &&
 		conf_file_read(pool, join(pool, config->dir, "services.conf"),
 			&config->services_file, err_r) == 0 &&
 		fill_common(config, err_r) == 0) {
@@ -122,8 +124,8 @@ static int unknown_program(struct config *config, const char *program, const cha
 	return -1;
 }
 
-static int apply_section(struct config *config, const struct conf_row *rows,
-	struct conf_file *file, const char *name, void *to, const char **err_r)
+static int apply_section(struct config *config, const struct conf_row *rows, struct conf_file *file,
+	const char *name, void *to, const char **err_r)
 {
 	struct conf_section *s = conf_file_find(file, name);
 	return s ? conf_apply(config->pool, rows, config->common.root, file, s, to, err_r) : 0;
@@ -138,11 +140,12 @@ int config_program(struct config *config, const char *program, const char *servi
 	if (conf_defaults(config->pool, t->rows, config->common.root, to, err_r) < 0 ||
 		apply_section(config, t->rows, config->main_file, program, to, err_r) < 0)
 		return -1;
-	return service ? apply_section(config, t->rows, config->services_file, service, to, err_r) : 0;
+	return service ? apply_section(config, t->rows, config->services_file, service, to, err_r)
+		       : 0;
 }
 
-static int bad_service(struct config *config, const struct conf_section *s, const char *why,
-	const char **err_r)
+static int bad_service(
+	struct config *config, const struct conf_section *s, const char *why, const char **err_r)
 {
 	*err_r = pool_printf(config->pool, "%s:%u: service %s: %s",
 		conf_file_path(config->services_file), s->line, s->name, why);
@@ -166,17 +169,17 @@ int config_service(
 		return -1;
 	}
 	if (conf_defaults(config->pool, service_conf_rows, config->common.root, to, err_r) < 0 ||
-		apply_section(config, service_conf_rows, config->services_file, service, to, err_r) <
-			0)
+		apply_section(
+			config, service_conf_rows, config->services_file, service, to, err_r) < 0)
 		return -1;
 	if (!to->program[0])
 		to->program = s->name;
 	if (to->chroot[0] && to->chroot[0] != '/')
-		to->chroot = pool_printf(
-			config->pool, "%s/%s", config->common.run_dir, to->chroot);
+		to->chroot = pool_printf(config->pool, "%s/%s", config->common.run_dir, to->chroot);
 	if (!params_table_find(to->program))
 		return bad_service(config, s,
-			pool_printf(config->pool, "there is no program \"%s\".", to->program), err_r);
+			pool_printf(config->pool, "there is no program \"%s\".", to->program),
+			err_r);
 	if (to->min_workers > to->max_workers)
 		return bad_service(config, s, "min_workers is more than max_workers.", err_r);
 	if (!is_octal(to->listen_mode))

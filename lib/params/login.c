@@ -7,11 +7,9 @@ const struct conf_row login_conf_rows[] = {
 		"SASL mechanisms that are offered to clients."),
 	CONF_ROW(BOOL, plain_without_tls, "no", 0, 0,
 		"Whether passwords in the clear are taken without TLS; for tests and closed networks."),
-	CONF_ROW(TIME, login_timeout, "3m", 1, 3600,
-		"Limit for logging in."),
+	CONF_ROW(TIME, login_timeout, "3m", 1, 3600, "Limit for logging in."),
 	CONF_ROW(NUM, failures_max, "3", 1, 100,
 		"Failed logins after which the connection is closed."),
-	CONF_ROW(TIME, proxy_timeout, "31m", 60, 0,
-		"Idle limit of a session that has logged in."),
+	CONF_ROW(TIME, proxy_timeout, "31m", 60, 0, "Idle limit of a session that has logged in."),
 	CONF_END,
 };

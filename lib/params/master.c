@@ -5,8 +5,7 @@
 const struct conf_row master_conf_rows[] = {
 	CONF_ROW(TIME, start_timeout, "60s", 1, 0,
 		"How long a process may take to start without a sign of progress, before it is killed."),
-	CONF_ROW(TIME, shutdown_timeout, "4s", 0, 0,
-		"How long open connections have at shutdown."),
+	CONF_ROW(TIME, shutdown_timeout, "4s", 0, 0, "How long open connections have at shutdown."),
 	CONF_ROW(TIME, restart_first, "100ms", 0, 0,
 		"Pause before a process that ended is started again; it doubles each time."),
 	CONF_ROW(TIME, restart_most, "10s", 0, 0, "The longest such pause."),

@@ -21,18 +21,19 @@ const struct params_table *params_table_find(const char *program);
 
 /* Where everything is and who we are: the rows before any section of thurn.conf. */
 struct common_conf {
-	const char *hostname;      /* in greetings, Received, Message-ID; default: the host's name */
-	const char *root;          /* what relative paths below are relative to */
+	const char *hostname; /* in greetings, Received, Message-ID; default: the host's name */
+	const char *root;     /* what relative paths below are relative to */
 	const char *queue_dir, *store_dir, *run_dir, *directory_dir, *program_dir;
-	const char *log;           /* syslog, stderr or a path */
+	const char *log; /* syslog, stderr or a path */
 	const char *log_level;
 	const char *tls_cert, *tls_key, *tls_ca;
-	const char *networks;      /* listed networks: may relay */
-	const char *postmaster;    /* where mail for postmaster goes */
-	const char *aliases;       /* file that newaliases loads */
-	const char *dns_servers;   /* empty: resolv.conf */
-	const char *user_prefix;   /* "thurn-": program users; see privilege */
-	const char *privilege;     /* separate | numeric | none: system users, unregistered uids, or as started */
+	const char *networks;    /* listed networks: may relay */
+	const char *postmaster;  /* where mail for postmaster goes */
+	const char *aliases;     /* file that newaliases loads */
+	const char *dns_servers; /* empty: resolv.conf */
+	const char *user_prefix; /* "thurn-": program users; see privilege */
+	const char *privilege; /* separate | numeric | none: system users, unregistered uids, or as
+				  started */
 	uint64_t numeric_uid_base;
 	uint64_t message_size_limit;
 	const char *recipient_delimiter;
@@ -43,16 +44,16 @@ extern const struct conf_row common_conf_rows[];
 
 /* One section of services.conf. */
 struct service_conf {
-	const char *program;       /* the file in program_dir; default: the service's name */
-	const char *listen;        /* LIST of io/net.h addresses; unix:NAME is below run_dir */
-	uint64_t listen_mode;      /* the octal digits as a decimal number: use service_conf_mode() */
-	const char *user;          /* after user_prefix, e.g. "smtpd" */
-	const char *chroot;        /* empty: none */
+	const char *program;  /* the file in program_dir; default: the service's name */
+	const char *listen;   /* LIST of io/net.h addresses; unix:NAME is below run_dir */
+	uint64_t listen_mode; /* the octal digits as a decimal number: use service_conf_mode() */
+	const char *user;     /* after user_prefix, e.g. "smtpd" */
+	const char *chroot;   /* empty: none */
 	uint64_t min_workers, max_workers;
-	uint64_t connections;      /* per worker */
+	uint64_t connections;             /* per worker */
 	uint64_t connections_per_address; /* over all workers; 0: no limit */
-	bool tls_wrap;             /* TLS from the first byte (465, 993, 995) */
-	bool segments;             /* master hands it spool segments */
+	bool tls_wrap;                    /* TLS from the first byte (465, 993, 995) */
+	bool segments;                    /* master hands it spool segments */
 	bool enabled;
 };
 extern const struct conf_row service_conf_rows[];
@@ -72,14 +73,14 @@ void config_free(struct config **config);
  * services.conf. service may be NULL. */
 int config_program(struct config *config, const char *program, const char *service, void *to,
 	const char **err_r);
-int config_service(struct config *config, const char *service, struct service_conf *to,
-	const char **err_r);
+int config_service(
+	struct config *config, const char *service, struct service_conf *to, const char **err_r);
 /* Every name in both files belongs to some row; every value parses. */
 int config_check(struct config *config, const char **err_r);
 
-/* The system users that programs run as, without user_prefix. All but those with a group of their own share
- * one group (numeric: gid numeric_uid_base; separate: the primary group in passwd), which may connect to
- * the inner Unix sockets; who may do what there is decided by uid. */
+/* The system users that programs run as, without user_prefix. All but those with a group of their
+ * own share one group (numeric: gid numeric_uid_base; separate: the primary group in passwd), which
+ * may connect to the inner Unix sockets; who may do what there is decided by uid. */
 struct params_user {
 	const char *name;
 	bool own_group;
@@ -87,9 +88,10 @@ struct params_user {
 };
 /* Ends with name == NULL. */
 extern const struct params_user params_users[];
-/* The ids for a service's user by `privilege`: the process's own when user is empty, when the process is not root, or with none. */
-int config_user(struct config *config, const char *user, uid_t *uid_r, gid_t *gid_r,
-	const char **err_r);
+/* The ids for a service's user by `privilege`: the process's own when user is empty, when the
+ * process is not root, or with none. */
+int config_user(
+	struct config *config, const char *user, uid_t *uid_r, gid_t *gid_r, const char **err_r);
 
 /* The services that a new installation has: what etc/services.conf is generated from. */
 struct params_service {

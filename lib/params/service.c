@@ -15,7 +15,8 @@ const struct conf_row service_conf_rows[] = {
 	CONF_ROW(STR, chroot, "", 0, 0,
 		"Folder that it is locked into, below run_dir unless it begins with a slash; "
 		"empty: none."),
-	CONF_ROW(NUM, min_workers, "1", 0, 1000, "Processes that are always there; 0: the first connection starts one, which ends when it has not been "
+	CONF_ROW(NUM, min_workers, "1", 0, 1000,
+		"Processes that are always there; 0: the first connection starts one, which ends when it has not been "
 		"needed for a while."),
 	CONF_ROW(NUM, max_workers, "1", 1, 1000, "Most processes."),
 	CONF_ROW(NUM, connections, "1000", 1, 100000, "Connections that one process serves."),

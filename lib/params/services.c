@@ -32,17 +32,20 @@ const struct params_service params_services[] = {
 		"POP3 clients; TLS by STLS."},
 	{"pop3s", "program = pop3_login\nlisten = *:995\ntls_wrap = yes\nmin_workers = 1\n" LOGIN,
 		"POP3 clients with TLS from the first octet."},
-	{"imapd", "listen = unix:imapd\nuser = store\nmin_workers = 2\nmax_workers = 4\n"
-		  "connections = 5000\n",
+	{"imapd",
+		"listen = unix:imapd\nuser = store\nmin_workers = 2\nmax_workers = 4\n"
+		"connections = 5000\n",
 		"IMAP sessions that have logged in."},
-	{"pop3d", "listen = unix:pop3d\nuser = store\nmin_workers = 1\nmax_workers = 4\n"
-		  "connections = 5000\n",
+	{"pop3d",
+		"listen = unix:pop3d\nuser = store\nmin_workers = 1\nmax_workers = 4\n"
+		"connections = 5000\n",
 		"POP3 sessions that have logged in."},
 	{"directory",
 		"program = directoryd\n"
 		"listen = unix:directory unix:directory-auth unix:directory-admin\nuser = dir\n",
 		"Domains, users, aliases and passwords."},
-	{"queue", "program = qmgr\nlisten = unix:queue unix:queue-agent unix:queue-admin\nuser = queue\n",
+	{"queue",
+		"program = qmgr\nlisten = unix:queue unix:queue-agent unix:queue-admin\nuser = queue\n",
 		"The queue."},
 	{"smtp-agent", "program = smtp\nuser = smtp\nmin_workers = 1\nmax_workers = 4\n",
 		"Deliveries to other hosts."},

@@ -3,7 +3,8 @@
 #define CONF_STRUCT mailstore_conf
 
 const struct conf_row mailstore_conf_rows[] = {
-	CONF_ROW(STR, partition, "p0", 0, 0, "Partition of new accounts: a folder below store_dir."),
+	CONF_ROW(
+		STR, partition, "p0", 0, 0, "Partition of new accounts: a folder below store_dir."),
 	CONF_ROW(SIZE, pack_size, "1G", 1048576, 0,
 		"Size at which a pack of message bodies is closed and the next one begun."),
 	CONF_ROW(SIZE, log_segment_size, "64M", 65536, 0,

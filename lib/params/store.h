@@ -4,7 +4,8 @@
 
 #include "conf/conf.h"
 
-/* Called mailstore because struct store_conf is lib/store's own; store/config.h makes that from this. */
+/* Called mailstore because struct store_conf is lib/store's own; store/config.h makes that from
+ * this. */
 struct mailstore_conf {
 	const char *partition;
 	uint64_t pack_size;

@@ -113,8 +113,7 @@ static bool take_line(struct parse *p, struct span line)
 		return false;
 	for (size_t i = 0; i < COUNT_OF(lines); i++)
 		if (span_is(span_make(line.p, blank), lines[i].name))
-			return lines[i].take(
-				p, span_make(line.p + blank + 1, line.n - blank - 1));
+			return lines[i].take(p, span_make(line.p + blank + 1, line.n - blank - 1));
 	return false;
 }
 

@@ -1,6 +1,7 @@
 /*
- * Handing a message to the server of this machine over run_dir/submit: SMTP with an smtpd in mode local, which
- * knows the peer's uid from the kernel. Used by sendmail and pickup; works in a fiber and without one.
+ * Handing a message to the server of this machine over run_dir/submit: SMTP with an smtpd in mode
+ * local, which knows the peer's uid from the kernel. Used by sendmail and pickup; works in a fiber
+ * and without one.
  */
 #ifndef SUBMIT_CLIENT_H
 #define SUBMIT_CLIENT_H
@@ -17,16 +18,16 @@ enum handed {
 
 struct submit_recipient {
 	const char *address;
-	enum handed fate; /* set by submit_send */
-	const char *reply;     /* the server's line about it, when it was not taken; in the pool */
+	enum handed fate;  /* set by submit_send */
+	const char *reply; /* the server's line about it, when it was not taken; in the pool */
 };
 
 struct submit_message {
-	const char *sender;     /* canonical; "" is null */
-	const char *envid;      /* "" none */
+	const char *sender; /* canonical; "" is null */
+	const char *envid;  /* "" none */
 	enum dsn_ret ret;
-	unsigned notify;        /* NOTIFY_* for all recipients */
-	struct span body;       /* any line ends; leaves with CRLF */
+	unsigned notify;  /* NOTIFY_* for all recipients */
+	struct span body; /* any line ends; leaves with CRLF */
 	struct submit_recipient *recipients;
 	size_t nrecipient;
 };

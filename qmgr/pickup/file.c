@@ -13,7 +13,8 @@
 #include "queue/drop.h"
 #include "submit/client.h"
 
-/* Design rule 27: regular, one link, nobody's but the sender's. NONBLOCK, so that a pipe does not hold us. */
+/* Design rule 27: regular, one link, nobody's but the sender's. NONBLOCK, so that a pipe does not
+ * hold us. */
 static int open_file(struct pickup *p, const char *name, struct stat *st)
 {
 	int fd = openat(p->dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -43,7 +44,8 @@ static const char *trace_field(struct pickup *p, struct pool *pool, const struct
 {
 	struct str field = STR_IN(pool);
 	struct date when = {(int64_t)m->time, 0};
-	str_printf(&field, "Received: by %s (Thurn, from uid %llu, kept while the server was down);\r\n\t",
+	str_printf(&field,
+		"Received: by %s (Thurn, from uid %llu, kept while the server was down);\r\n\t",
 		p->svc->common->hostname, (unsigned long long)m->uid);
 	date_put(&field, &when);
 	str_puts(&field, "\r\n");
@@ -93,7 +95,8 @@ static int keep_rest(struct pickup *p, struct pool *pool, const struct drop_mess
 	return drop_write(p->dirfd, &rest);
 }
 
-static void log_fates(const struct drop_message *m, const struct submit_message *sent, const char *name)
+static void log_fates(
+	const struct drop_message *m, const struct submit_message *sent, const char *name)
 {
 	for (size_t i = 0; i < sent->nrecipient; i++) {
 		const struct submit_recipient *r = &sent->recipients[i];
@@ -118,7 +121,8 @@ static bool all_refused(const struct submit_message *sent)
 	return true;
 }
 
-static void handle(struct pickup *p, struct pool *pool, const char *name, struct span bytes, uid_t owner)
+static void handle(
+	struct pickup *p, struct pool *pool, const char *name, struct span bytes, uid_t owner)
 {
 	struct drop_message m;
 	struct submit_message sent;
@@ -148,7 +152,8 @@ void pickup_file(struct pickup *p, const char *name)
 		if (errno == EINVAL || errno == ELOOP || errno == ENXIO) {
 			set_aside(p, name, "It is not a plain file with one link.");
 		} else if (errno != ENOENT) {
-			log_warning("drop file %s can't be opened: %s", log_q(name), strerror(errno));
+			log_warning(
+				"drop file %s can't be opened: %s", log_q(name), strerror(errno));
 			p->retry = true;
 		}
 		return;

@@ -11,9 +11,9 @@
 #include "qmgr/pickup/pickup.h"
 #include "queue/drop.h"
 
-#define EVENTS_MAX   4096
-#define RETRY_MS     2000 /* while something waits: the server may just be starting */
-#define SCAN_NAMES   10000 /* in one scan; more wait for the next */
+#define EVENTS_MAX 4096
+#define RETRY_MS   2000  /* while something waits: the server may just be starting */
+#define SCAN_NAMES 10000 /* in one scan; more wait for the next */
 
 static void scan(struct pickup *p)
 {

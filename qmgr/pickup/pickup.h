@@ -5,8 +5,8 @@
  * Owns:  the drop folder (queue_dir/drop).
  * Talks: smtpd, over run_dir/submit.
  *
- * The folder's states are in queue/drop.h. Scanned at start, when the kernel tells of a new name, and every
- * scan_interval; one message at a time.
+ * The folder's states are in queue/drop.h. Scanned at start, when the kernel tells of a new name,
+ * and every scan_interval; one message at a time.
  */
 #ifndef PICKUP_PICKUP_H
 #define PICKUP_PICKUP_H
@@ -19,8 +19,8 @@ struct pickup {
 	const struct pickup_conf *conf;
 	const char *socket; /* run_dir/submit */
 	int dirfd;
-	int watch;      /* inotify, or -1 */
-	bool retry;     /* something has to wait: scan again by the clock */
+	int watch;  /* inotify, or -1 */
+	bool retry; /* something has to wait: scan again by the clock */
 };
 
 /* --- file.c: one file of the folder --- */

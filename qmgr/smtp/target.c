@@ -84,6 +84,9 @@ int target_find(const struct smtp_agent *agent, struct pool *pool, const char *d
 		rc = parse_host(pool, text, port, target_r, err_r);
 	else if (*agent->conf->smart_host)
 		rc = parse_host(pool, span_of(agent->conf->smart_host), port, target_r, err_r);
+	const char *ascii = rc == 0 ? domain_to_ascii(pool, target_r->host) : NULL;
+	if (ascii)
+		target_r->host = ascii; /* else the look-up finds nothing */
 	if (rc == 0)
 		target_r->key = pool_printf(pool, "%s%s%s:%u", target_r->lmtp ? "lmtp:" : "",
 			target_r->use_mx ? "mx:" : "", target_r->host, target_r->port);

@@ -17,6 +17,8 @@ TABLE = {
     "client.test": {"A": ["127.0.0.1"]},
     "six.test": {"AAAA": ["::1"], "A": ["127.0.0.1"]},
     "smart.test": {"A": ["127.0.0.1"]},
+    "xn--bcher-kva.test": {"A": ["127.0.0.1"]},
+    "xn--r8jz45g.test": {"A": ["127.0.0.1"]},
 }
 
 
@@ -57,6 +59,21 @@ def test_a_permanent_refusal_of_a_recipient_is_final(names, server):
     with Server(host="127.0.0.2", port=server.port, RCPT="550 5.1.1 no") as first, agent(names, server) as a:
         assert a.one("mx.test").status == "5.1.1"
         assert server.connections == 0 and first.connections == 1
+
+
+def test_no_other_host_after_the_final_dot(names, server):
+    """The first host may have the message: asking the second now would make two of it."""
+    with Server(host="127.0.0.2", port=server.port, end=CLOSE), agent(names, server) as a:
+        assert a.one("mx.test").fate == "deferred"
+        assert server.connections == 0
+
+
+def test_internationalized_domains(names, server):
+    with agent(names, server) as a:
+        assert a.one("b\u00fccher.test").fate == "relayed"
+        assert a.one("\u4f8b\u3048.test").fate == "relayed"
+        assert a.one("b\u00fc-%s.test" % ("x" * 60)).status == "5.1.2"
+    assert ("xn--bcher-kva.test", "MX") in names.asked
 
 
 @pytest.mark.parametrize("domain,fate,status,down", [

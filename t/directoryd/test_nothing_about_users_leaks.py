@@ -1,0 +1,168 @@
+"""Wrong password and no such user are the same to the client, in words and in time; failures slow down."""
+import statistics
+import subprocess
+import threading
+import time
+
+import pytest
+import thurn as thurn_module
+from calls import FAILED, Door
+from clients import MECHANISMS, Imap, Pop, Submission, sasl
+
+USER = "anna@sandbox.test"
+KINDS = ("unknown", "wrong", "mute", "crypt", "alias", "other domain", "not ours")
+
+
+@pytest.fixture(scope="module")
+def thurn():
+    t = thurn_module.Instance(settings={"directoryd.failure_delay": "0", "imap_login.failures_max": 100,
+                                        "pop3_login.failures_max": 100})
+    t.thurn("user", "add", "mute@sandbox.test", "--no-password")
+    t.thurn("alias", "add", "list@sandbox.test", USER)
+    t.thurn("domain", "add", "second.test")
+    yield t
+    t.close()
+
+
+def name_of(kind):
+    return {"unknown": "nobody@sandbox.test", "wrong": USER, "mute": "mute@sandbox.test", "crypt": "root",
+            "alias": "list@sandbox.test", "other domain": "anna@second.test", "not ours": "anna@elsewhere.test"}[kind]
+
+
+@pytest.mark.parametrize("client", [Imap, Pop, Submission])
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_the_words_are_the_same(thurn, client, mechanism):
+    replies = set()
+    for kind in KINDS:
+        with client(thurn, "wrap") as c:
+            ok, reply = c.login(mechanism, name_of(kind), "not it")
+            assert not ok
+            replies.add(reply)
+    assert len(replies) == 1, replies
+
+
+def test_scram_challenges_look_the_same(thurn):
+    import base64
+    with Imap(thurn, "wrap") as c:
+        def challenge(user, name="SCRAM-SHA-256"):
+            c.send(c.auth_line(name, sasl.Scram("sha256", user, "").first()))
+            line = c.challenge(c.reply())
+            c.send("*\r\n")
+            c.reply()
+            return dict(p.split("=", 1) for p in base64.b64decode(line).decode().split(","))
+
+        known, unknown, again = challenge(USER), challenge("nobody@sandbox.test"), challenge("nobody@sandbox.test")
+        other = challenge("nobody2@sandbox.test")
+        assert known["i"] == unknown["i"]
+        assert len(known["s"]) == len(unknown["s"])
+        assert unknown["s"] == again["s"] != other["s"]
+        assert unknown["r"][24:] != again["r"][24:]
+    with Imap(thurn, "wrap") as c:
+        assert challenge("NOBODY@sandbox.test")["s"] == unknown["s"]
+        assert challenge("nobody@sandbox.test", "SCRAM-SHA-1")["s"] != unknown["s"]
+
+
+def test_made_up_challenges_stay_the_same_after_a_restart(instance):
+    import base64
+    t = instance(settings={"directoryd.failure_delay": "0"})
+
+    def salt():
+        with Imap(t, "wrap") as c:
+            c.send(c.auth_line("SCRAM-SHA-256", sasl.Scram("sha256", "nobody@sandbox.test", "").first()))
+            return base64.b64decode(c.challenge(c.reply())).decode().split(",")[1]
+
+    before = salt()
+    t.restart()
+    assert salt() == before
+
+
+@pytest.mark.limit(200)
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
+def test_the_time_is_the_same(thurn, mechanism):
+    """Interleaved, so that what else the machine does falls on all of them."""
+    spent = {"wrong": [], "unknown": [], "mute": []}
+    with Door(thurn, "directory-auth") as door:
+        for n in range(150):
+            for kind in spent:
+                name = name_of(kind) if kind != "unknown" else "nobody%d@sandbox.test" % (n % 3)
+                start = time.perf_counter()
+                if mechanism == "PLAIN":
+                    assert door.plain(name, "not it %d" % n)["state"] == FAILED
+                else:
+                    x = sasl.Scram("sha256", name, "not it")
+                    import base64
+                    r = door.start(mechanism, base64.b64decode(x.first()))
+                    assert door.step(r["id"], base64.b64decode(
+                        x.final(base64.b64encode(r["data"]).decode())))["state"] == FAILED
+                spent[kind].append(time.perf_counter() - start)
+    medians = {kind: statistics.median(times) for kind, times in spent.items()}
+    low, high = min(medians.values()), max(medians.values())
+    assert high - low < 0.15 * high + 0.0002, medians
+
+
+def test_time_spent_on_hashing_is_part_of_the_delay(instance):
+    """crypt(3) hashes take longer than our own: who waits can't tell."""
+    t = instance(settings={"directoryd.failure_delay": "1s"})
+    digest = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input="secret", capture_output=True, text=True,
+                            check=True).stdout.strip()
+    slow = digest.replace("$6$", "$6$rounds=400000$", 1)
+    digest = subprocess.run(
+        ["perl", "-e", 'print crypt("secret", $ARGV[0])', slow.rsplit("$", 1)[0]], capture_output=True,
+        text=True, check=True).stdout
+    t.thurn("user", "add", "crypt@sandbox.test", "--password-hash", digest)
+    with Door(t, "directory-auth") as door:
+        start = time.monotonic()
+        slow = door.plain("crypt@sandbox.test", "wrong", remote="192.0.2.1")
+        spent = time.monotonic() - start
+        fast = door.plain("nobody@sandbox.test", "wrong", remote="192.0.2.2")
+        assert spent > 0.05
+        assert abs(slow["delay"] / 1000 + spent - 1) < 0.05 * thurn_module.SLOW
+        assert 950 <= fast["delay"] <= 1000
+
+
+def test_delays_grow_for_an_address_and_for_no_other(instance):
+    t = instance(settings={"directoryd.failure_delay": "2s"})
+
+    def fail(remote):
+        return round(door.plain("nobody@sandbox.test", "x", remote=remote)["delay"] / 1000)
+
+    with Door(t, "directory-auth") as door:
+        assert [fail("192.0.2.1") for _ in range(6)] == [2, 4, 8, 15, 15, 15]
+        assert fail("192.0.2.2") == 2
+        assert [fail("2001:db8::%d" % n) for n in range(3)] == [2, 4, 8]  # one network
+        assert fail("2001:db8:0:1::1") == 2
+        right = door.plain(USER, t.password("anna"), remote="192.0.2.1")
+        assert right["delay"] == 0 and right["ticket"]
+        assert fail("192.0.2.1") == 15  # success takes nothing back
+
+
+def test_the_delay_is_waited_out_without_holding_up_others(instance):
+    t = instance(settings={"directoryd.failure_delay": "1500ms"})
+    waited = []
+
+    def fail():
+        with Imap(t, "wrap") as c:
+            start = time.monotonic()
+            assert not c.login("PLAIN", USER, "wrong")[0]
+            waited.append(time.monotonic() - start)
+
+    others = [threading.Thread(target=fail) for _ in range(4)]
+    for o in others:
+        o.start()
+    time.sleep(0.5)
+    start = time.monotonic()
+    with Imap(t, "wrap") as c:
+        assert c.login("PLAIN", USER, t.password("anna"))[0]
+    assert time.monotonic() - start < 1 * thurn_module.SLOW
+    for o in others:
+        o.join()
+    assert 1.4 <= min(waited) and max(waited) > 5 and len(waited) == 4
+
+
+def test_failures_are_in_the_log_without_passwords(thurn):
+    with Imap(thurn, "wrap") as c:
+        assert not c.login("PLAIN", USER, "quite-a-secret")[0]
+        assert c.login("PLAIN", USER, thurn.password("anna"))[0]
+    thurn.wait_for_log(r"authentication failed service=imap mechanism=PLAIN user=anna@sandbox.test remote=127.0.0.1")
+    thurn.wait_for_log(r"login service=imap user=anna@sandbox.test remote=127.0.0.1 tls=yes")
+    assert "quite-a-secret" not in thurn.log() and thurn.password("anna") not in thurn.log()

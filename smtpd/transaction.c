@@ -160,8 +160,8 @@ static void log_accepted(const struct session *s, uint64_t size)
 {
 	const struct transaction *tx = &s->tx;
 	log_info("accepted from=%s to=%s nrcpt=%zu size=%llu ip=%s helo=%s proto=%s auth=%s tls=%s",
-		log_q(tx->sender), log_q(tx->rcpts.v[0].address), tx->rcpts.n, (unsigned long long)size,
-		s->conn->peer_ip, log_q(s->helo), received_with(received_flags(s)),
+		log_q(tx->sender), log_q(tx->rcpts.v[0].address), tx->rcpts.n,
+		(unsigned long long)size, s->conn->peer_ip, log_q(s->helo), received_with(received_flags(s)),
 		s->user ? log_q(s->user) : "-", s->tls ? log_q(s->tls) : "-");
 }
 
@@ -199,7 +199,7 @@ void transaction_finish(struct session *s)
 	s->messages++;
 	if (!fault) {
 		log_accepted(s, size);
-		s->errors = 0; /* a host of mailing lists meets many unknown users, but brings mail */
+		s->errors = 0; /* lists meet many unknown users, but bring mail */
 	}
 	answer(s, fault);
 	transaction_reset(s);

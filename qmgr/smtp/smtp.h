@@ -54,8 +54,8 @@ struct target {
 int target_find(const struct smtp_agent *agent, struct pool *pool, const char *destination,
 	struct target *target_r, const char **err_r);
 
-/* A domain name as DNS knows it: labels past ASCII in punycode (RFC 3492; RFC 5891 without mappings,
- * which are the sender's). NULL when it can't be one. */
+/* A domain name as DNS knows it: labels past ASCII in punycode (RFC 3492; RFC 5891 without
+ * mappings, which are the sender's). NULL when it can't be one. */
 const char *domain_to_ascii(struct pool *pool, const char *domain);
 
 struct peer {

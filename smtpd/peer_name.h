@@ -1,7 +1,7 @@
 /*
- * Names of clients by reverse look-up, for Received and the envelope. Nobody waits for DNS: a look-up
- * starts when the client connects, its answer is used from when it is there. A name counts only when
- * its own addresses hold the client's.
+ * Names of clients by reverse look-up, for Received and the envelope. Nobody waits for DNS: a
+ * look-up starts when the client connects, its answer is used from when it is there. A name counts
+ * only when its own addresses hold the client's.
  */
 #ifndef SMTPD_PEER_NAME_H
 #define SMTPD_PEER_NAME_H

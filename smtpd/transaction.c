@@ -161,8 +161,8 @@ static void log_accepted(const struct session *s, uint64_t size)
 	const struct transaction *tx = &s->tx;
 	log_info("accepted from=%s to=%s nrcpt=%zu size=%llu ip=%s helo=%s proto=%s auth=%s tls=%s",
 		log_q(tx->sender), log_q(tx->rcpts.v[0].address), tx->rcpts.n,
-		(unsigned long long)size, s->conn->peer_ip, log_q(s->helo), received_with(received_flags(s)),
-		s->user ? log_q(s->user) : "-", s->tls ? log_q(s->tls) : "-");
+		(unsigned long long)size, s->conn->peer_ip, log_q(s->helo),
+		received_with(received_flags(s)), s->user ? log_q(s->user) : "-", s->tls ? log_q(s->tls) : "-");
 }
 
 /* RFC 2033 4.2: one reply for each recipient that was accepted. */

@@ -8,8 +8,8 @@
  *
  * Only CRLF.CRLF ends a message. A bare LF counts as a line end in what is returned (CRLF then),
  * but neither before nor after the dot does it help to end the message: smuggling lives on an end
- * that one server sees and the next does not. The reader says in `seen` what it met; whether that is
- * refused, the caller decides at the end. Constant memory.
+ * that one server sees and the next does not. The reader says in `seen` what it met; whether that
+ * is refused, the caller decides at the end. Constant memory.
  */
 #ifndef SMTP_DATA_H
 #define SMTP_DATA_H

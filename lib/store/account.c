@@ -12,7 +12,8 @@ static bool id_is_valid(const char *id)
 {
 	size_t n = 0;
 	for (; id[n]; n++)
-		if (!(ascii_is_digit(id[n]) || (id[n] >= 'a' && id[n] <= 'z')) || n >= ACCOUNT_ID_MAX)
+		if (!(ascii_is_digit(id[n]) || (id[n] >= 'a' && id[n] <= 'z')) ||
+			n >= ACCOUNT_ID_MAX)
 			return false;
 	return n > 0;
 }
@@ -88,7 +89,8 @@ static void forget_if_stale(struct store *s, const char *id)
 		hash_remove(s->accounts, span_of(id)); /* its sessions still have it */
 }
 
-/* The first record of a new account may still be on its way to the medium, by the hand of another process. */
+/* The first record of a new account may still be on its way to the medium, by the hand of another
+ * process. */
 static enum store_status show_inbox(struct account *a)
 {
 	if (tree_find_name(&a->shown, "INBOX"))
@@ -128,7 +130,9 @@ enum store_status account_open(struct store *store, const char *id, bool create,
 	}
 	account_close(&a);
 	/* Somebody who would not create asked at the same moment. */
-	return status == STORE_NOT_FOUND && create && !first ? account_open(store, id, create, limits, account_r) : status;
+	return status == STORE_NOT_FOUND && create && !first
+		       ? account_open(store, id, create, limits, account_r)
+		       : status;
 }
 
 void account_close(struct account **account)

@@ -34,12 +34,12 @@ struct store {
 	struct list idle;      /* oldest first */
 	unsigned nidle;
 	char boot[40];
-	int (*sync)(int fd);   /* fdatasync; tests make it fail */
-	int inotify;           /* -1: not in use */
+	int (*sync)(int fd); /* fdatasync; tests make it fail */
+	int inotify;	     /* -1: not in use */
 	struct loop_watch *watch;
-	struct hash *watched;  /* inotify descriptor -> struct account */
-	uint64_t serial;       /* of views */
-	int64_t space_looked;  /* clock_mono_ms of the last look at the disk */
+	struct hash *watched; /* inotify descriptor -> struct account */
+	uint64_t serial;      /* of views */
+	int64_t space_looked; /* clock_mono_ms of the last look at the disk */
 	bool space_low;
 	struct fiber_group busy; /* fibers that work for accounts beside their sessions */
 };
@@ -56,7 +56,8 @@ struct account {
 	char id[ACCOUNT_ID_ROOM];
 	unsigned refs;
 	struct list idle_link;
-	bool loading, stale; /* stale: memory and files disagree; sessions end, the next open loads anew */
+	bool loading, stale; /* stale: memory and files disagree; sessions end, the next open loads
+				anew */
 	enum store_status load_status;
 	struct fiber_cond loaded;
 
@@ -70,17 +71,17 @@ struct account {
 
 	struct fiber_mutex mutex; /* before the lock of head.fd */
 	struct fiber_cond changed;
-	unsigned unsynced;    /* lazy records since the last sync */
+	unsigned unsynced; /* lazy records since the last sync */
 	struct loop_timer *lazy_timer;
-	bool upkeep;          /* a checkpoint is being made */
-	int watch;            /* inotify descriptor, -1 */
+	bool upkeep; /* a checkpoint is being made */
+	int watch;   /* inotify descriptor, -1 */
 	struct pack_file **pinned;
 	size_t npinned;
-	uint64_t damaged;     /* ranges found damaged at load */
+	uint64_t damaged; /* ranges found damaged at load */
 };
 
 #define IDLE_ACCOUNTS_MAX 128
-#define LOCK_MS           10000 /* for what has no deadline of its own */
+#define LOCK_MS		  10000 /* for what has no deadline of its own */
 
 /* account.c: a reference for work beside the sessions; store_close waits for it. */
 void account_hold(struct account *a);
@@ -109,12 +110,16 @@ enum store_status account_begin(struct account *a, int64_t deadline);
 void account_end(struct account *a);
 /* The same, and nothing unshown touches the mailbox's rows. */
 enum store_status account_begin_rows(struct account *a, uint32_t mailbox, int64_t deadline);
-/* Between begin and end: one record. bytes was started with record_start. end_r: make that durable. */
-enum store_status account_write(struct account *a, struct str *bytes, enum record_class class, uint64_t origin,
-	uint64_t *end_r);
+/* Between begin and end: one record. bytes was started with record_start. end_r: make that durable.
+ */
+enum store_status account_write(struct account *a, struct str *bytes, enum record_class class,
+	uint64_t origin, uint64_t *end_r);
 /* All of the log up to the position is durable and shown when this returns STORE_OK. */
 enum store_status account_commit(struct account *a, uint64_t upto);
 enum store_status store_status_of(int error);
+/* Under the lock: the records from..end in a new segment, because the old one can't be synced. -1
+ * with errno: some are lost, or the disk is full. */
+int account_move_tail(struct account *a, uint64_t from, uint64_t end);
 /* record_start with the actor and trace of the running fiber; trace NULL: its own. */
 void account_start_record(struct str *bytes, const char *trace);
 /* Ops that make INBOX and the default mailboxes. */

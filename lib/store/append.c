@@ -14,15 +14,17 @@ bool store_space_is_low(struct store *store)
 	if (store->space_looked && now - store->space_looked < SPACE_LOOK_MS)
 		return store->space_low;
 	store->space_looked = now;
-	bool low = os_free_space(store->partitions[0].fd, &room) == 0 && room < store->conf.disk_reserve;
+	bool low = os_free_space(store->partitions[0].fd, &room) == 0 &&
+		   room < store->conf.disk_reserve;
 	if (low && !store->space_low)
-		log_warning("The message store has less than its reserve of disk left; nothing is added.");
+		log_warning("The message store has less than its reserve of disk left; nothing is "
+			    "added.");
 	store->space_low = low;
 	return low;
 }
 
-enum store_status blob_put(struct store *store, struct span body, const char *const *readers, size_t nreaders,
-	struct blob *blob_r)
+enum store_status blob_put(struct store *store, struct span body, const char *const *readers,
+	size_t nreaders, struct blob *blob_r)
 {
 	*blob_r = (struct blob){0};
 	if (store_space_is_low(store))
@@ -45,13 +47,14 @@ struct appending {
 	const struct append *v;
 	size_t n;
 	struct mailbox *m;
-	uint32_t left;        /* messages that are not there already */
-	uint32_t seen_uid;    /* of one that is */
+	uint32_t left;	   /* messages that are not there already */
+	uint32_t seen_uid; /* of one that is */
 	struct str bytes;
 	struct keyword_set keywords;
 };
 
-static bool is_seen(const struct appending *p, size_t i, unsigned char digest_r[OP_SEEN_SIZE], uint32_t *uid_r)
+static bool is_seen(
+	const struct appending *p, size_t i, unsigned char digest_r[OP_SEEN_SIZE], uint32_t *uid_r)
 {
 	seen_digest(p->v[i].delivery_id, digest_r);
 	return seen_find(p->a->live.seen, digest_r, uid_r) > 0;
@@ -71,7 +74,8 @@ static enum store_status measure(struct appending *p)
 	}
 	if (p->left && change_is_over_quota(p->a, bytes, p->left))
 		return STORE_OVER_QUOTA;
-	if (summaries > RECORD_MAX - RECORD_SPARE || p->m->messages + (uint64_t)p->left > STORE_MESSAGES_MAX ||
+	if (summaries > RECORD_MAX - RECORD_SPARE ||
+		p->m->messages + (uint64_t)p->left > STORE_MESSAGES_MAX ||
 		p->m->uidnext > UINT32_MAX - p->left - 1)
 		return STORE_TOO_MANY;
 	return STORE_OK;
@@ -108,7 +112,8 @@ static enum store_status put_messages(struct appending *p)
 	enum store_status status = STORE_OK;
 	p->keywords.m = p->m;
 	for (size_t i = 0; status == STORE_OK && i < p->n; i++)
-		status = change_put_keywords(&p->bytes, &p->keywords, p->v[i].keywords, p->v[i].nkeywords, &keywords[i]);
+		status = change_put_keywords(
+			&p->bytes, &p->keywords, p->v[i].keywords, p->v[i].nkeywords, &keywords[i]);
 	if (status == STORE_OK) {
 		struct op_add op = {
 			.mailbox = p->m->id,
@@ -147,8 +152,8 @@ static enum store_status append_locked(struct appending *p, uint32_t mailbox, ui
 	return status;
 }
 
-enum store_status mailbox_append(struct account *a, uint32_t mailbox, const struct append *v, size_t n,
-	int64_t deadline, uint32_t *first_uid_r, uint32_t *uidvalidity_r)
+enum store_status mailbox_append(struct account *a, uint32_t mailbox, const struct append *v,
+	size_t n, int64_t deadline, uint32_t *first_uid_r, uint32_t *uidvalidity_r)
 {
 	struct appending p = {.a = a, .v = v, .n = n};
 	uint64_t end = 0;

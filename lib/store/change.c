@@ -38,8 +38,8 @@ static int find_keyword(const struct keyword_set *set, const char *name)
 	return bit;
 }
 
-enum store_status change_put_keywords(struct str *bytes, struct keyword_set *set, const char *const *v, size_t n,
-	uint64_t *bits_r)
+enum store_status change_put_keywords(struct str *bytes, struct keyword_set *set,
+	const char *const *v, size_t n, uint64_t *bits_r)
 {
 	*bits_r = 0;
 	if (!set->count)
@@ -91,10 +91,10 @@ static uint64_t used_keywords(const struct index *x, const struct slots *slots)
 	return used;
 }
 
-/* Which bit of the target stands for each bit of the source; the target's room ends at MSG_KEYWORDS_MAX, what does
- * not fit is not copied. */
-static void map_keywords(struct str *bytes, const struct mailbox *from, uint64_t used, struct copy_target *to,
-	uint64_t map[MSG_KEYWORDS_MAX])
+/* Which bit of the target stands for each bit of the source; the target's room ends at
+ * MSG_KEYWORDS_MAX, what does not fit is not copied. */
+static void map_keywords(struct str *bytes, const struct mailbox *from, uint64_t used,
+	struct copy_target *to, uint64_t map[MSG_KEYWORDS_MAX])
 {
 	for (unsigned bit = 0; bit < MSG_KEYWORDS_MAX; bit++) {
 		map[bit] = 0;
@@ -118,7 +118,8 @@ static uint64_t mapped(uint64_t bits, const uint64_t map[MSG_KEYWORDS_MAX])
 	return to;
 }
 
-static void put_copied_row(struct str *bytes, const struct msg_row *row, const uint64_t map[MSG_KEYWORDS_MAX])
+static void put_copied_row(
+	struct str *bytes, const struct msg_row *row, const uint64_t map[MSG_KEYWORDS_MAX])
 {
 	struct op_row copy = {
 		.size = row->size,
@@ -138,12 +139,13 @@ static void put_copied_row(struct str *bytes, const struct msg_row *row, const u
 
 #define COPIED_ROW_MAX 100 /* octets of a copied row in a record */
 
-enum store_status change_put_copy(struct str *bytes, const struct index *x, const struct mailbox *from,
-	const struct slots *slots, struct copy_target *to)
+enum store_status change_put_copy(struct str *bytes, const struct index *x,
+	const struct mailbox *from, const struct slots *slots, struct copy_target *to)
 {
 	uint64_t map[MSG_KEYWORDS_MAX];
 	size_t n = slots->v.n;
-	if (n > RECORD_MAX / COPIED_ROW_MAX || (to->live && to->live->messages + n > STORE_MESSAGES_MAX) ||
+	if (n > RECORD_MAX / COPIED_ROW_MAX ||
+		(to->live && to->live->messages + n > STORE_MESSAGES_MAX) ||
 		to->uidnext > UINT32_MAX - n - 1)
 		return STORE_TOO_MANY;
 	map_keywords(bytes, from, used_keywords(x, slots), to, map);
@@ -181,7 +183,8 @@ void change_put_expunge(struct str *bytes, const struct index *x, const struct m
 		const uint32_t *v = slots->v.v;
 		for (end = i; end < slots->v.n && v[end] == v[i] + (end - i); end++)
 			count_out(&op.delta, index_row(x, v[end]), from->recent_upto);
-		op_put_range(&ranges, &last, index_row(x, v[i])->uid, index_row(x, v[end - 1])->uid);
+		op_put_range(
+			&ranges, &last, index_row(x, v[i])->uid, index_row(x, v[end - 1])->uid);
 	}
 	op.ranges = str_span(&ranges);
 	op_put_expunge(bytes, &op);

@@ -1,4 +1,5 @@
-/* What view operations and INBOX renaming share: putting messages into other mailboxes, taking them out. */
+/* What view operations and INBOX renaming share: putting messages into other mailboxes, taking them
+ * out. */
 #ifndef STORE_CHANGE_H
 #define STORE_CHANGE_H
 
@@ -19,8 +20,8 @@ struct copy_target {
 struct copy_target copy_target_of(const struct mailbox *live);
 
 /* Under the lock: ops that add the rows of the slots to the target, in their order. */
-enum store_status change_put_copy(struct str *bytes, const struct index *x, const struct mailbox *from,
-	const struct slots *slots, struct copy_target *to);
+enum store_status change_put_copy(struct str *bytes, const struct index *x,
+	const struct mailbox *from, const struct slots *slots, struct copy_target *to);
 /* Under the lock: the op that removes them. */
 void change_put_expunge(struct str *bytes, const struct index *x, const struct mailbox *from,
 	const struct slots *slots);
@@ -31,13 +32,14 @@ struct keyword_set {
 	const char *fresh[MSG_KEYWORDS_MAX]; /* from [m->nkeywords] on */
 };
 /* Bits of the keywords; new ones get an op. STORE_INVALID, STORE_TOO_MANY. */
-enum store_status change_put_keywords(struct str *bytes, struct keyword_set *set, const char *const *v, size_t n,
-	uint64_t *bits_r);
+enum store_status change_put_keywords(struct str *bytes, struct keyword_set *set,
+	const char *const *v, size_t n, uint64_t *bits_r);
 /* Bits of those that are known; nothing is added. */
 uint64_t change_find_keywords(const struct mailbox *m, const char *const *v, size_t n);
 /* Would this much more be over the owner's limits? */
 bool change_is_over_quota(const struct account *a, uint64_t bytes, uint64_t messages);
-/* Ends the change that begin started: writes the record when status is STORE_OK, unlocks, makes it durable. */
+/* Ends the change that begin started: writes the record when status is STORE_OK, unlocks, makes it
+ * durable. */
 enum store_status change_finish(struct account *a, struct str *bytes, enum store_status status);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * account_check: the log from its first record into a second set of trees and rows, compared with what the
- * checkpoints say; every body against its SHA-256. Runs on a helper thread with its own handles; the account stays
- * in use meanwhile (what is compared is as of the durable offset at the start).
+ * account_check: the log from its first record into a second set of trees and rows, compared with
+ * what the checkpoints say; every body against its SHA-256. Runs on a helper thread with its own
+ * handles; the account stays in use meanwhile (what is compared is as of the durable offset at the
+ * start).
  */
 #include "store/check.h"
 
@@ -19,7 +20,7 @@
 struct checking {
 	struct account *a;
 	struct log log;
-	struct tree tree;    /* from the log alone */
+	struct tree tree;     /* from the log alone */
 	struct hash *indexes; /* mailbox id -> struct index, likewise */
 	struct pool *pool;
 	uint64_t until;
@@ -77,8 +78,8 @@ static int take_record(void *arg, const struct record *r)
 	struct checking *c = arg;
 	c->report->records++;
 	if (tree_apply(&c->tree, r) < 0 || apply_to_indexes(c->indexes, r) < 0)
-		say(c, "Record %llu at %llu can't be understood in full.", (unsigned long long)r->sequence,
-			(unsigned long long)r->at);
+		say(c, "Record %llu at %llu can't be understood in full.",
+			(unsigned long long)r->sequence, (unsigned long long)r->at);
 	return 0;
 }
 
@@ -86,7 +87,8 @@ static void skip_range(void *arg, uint64_t from, uint64_t to)
 {
 	struct checking *c = arg;
 	c->report->log_damaged++;
-	say(c, "The log is damaged from %llu to %llu.", (unsigned long long)from, (unsigned long long)to);
+	say(c, "The log is damaged from %llu to %llu.", (unsigned long long)from,
+		(unsigned long long)to);
 }
 
 static int walk_log(struct checking *c)
@@ -203,7 +205,8 @@ static void check_counters(struct checking *c)
 	for (size_t i = 0; i < c->tree.boxes.n; i++) {
 		struct mailbox *m = c->tree.boxes.v[i];
 		if (recount_mailbox(&c->tree, m, hash_find_u32(c->indexes, m->id)))
-			say(c, "The counters of mailbox %s do not agree with its messages.", m->name);
+			say(c, "The counters of mailbox %s do not agree with its messages.",
+				m->name);
 		c->report->messages += m->messages;
 	}
 }
@@ -218,7 +221,8 @@ static bool rows_agree(const struct index *stored, const struct index *replayed)
 			hole++;
 			continue;
 		}
-		if (at >= stored->n || memcmp(index_row(stored, at), index_row(replayed, slot), sizeof(struct msg_row)))
+		if (at >= stored->n || memcmp(index_row(stored, at), index_row(replayed, slot),
+					       sizeof(struct msg_row)))
 			return false;
 		at++;
 	}
@@ -253,7 +257,8 @@ static void compact(struct index *x)
 	str_fini(&rows);
 }
 
-/* The stored rows take the place of the replayed ones: the log has lost records that they still know. */
+/* The stored rows take the place of the replayed ones: the log has lost records that they still
+ * know. */
 static void keep_stored(struct checking *c, struct index *stored)
 {
 	struct index *replayed = index_of(c->indexes, stored->mailbox);
@@ -287,8 +292,9 @@ static bool trees_agree(const struct tree *a, const struct tree *b)
 	for (size_t i = 0; i < a->boxes.n; i++) {
 		const struct mailbox *x = a->boxes.v[i], *y = b->boxes.v[i];
 		struct counts n = {x->messages, x->unseen, x->recent, x->deleted, x->size};
-		if (x->id != y->id || x->uidvalidity != y->uidvalidity || x->uidnext != y->uidnext ||
-			strcmp(x->name, y->name) != 0 || !counts_agree(y, &n))
+		if (x->id != y->id || x->uidvalidity != y->uidvalidity ||
+			x->uidnext != y->uidnext || strcmp(x->name, y->name) != 0 ||
+			!counts_agree(y, &n))
 			return false;
 	}
 	return true;
@@ -307,7 +313,8 @@ static void check_tree(struct checking *c)
 	if (os_read_file(c->a->dirfd, "tree", TREE_FILE_MAX, &bytes, &n) < 0)
 		return; /* none yet */
 	tree_init(&stored, true);
-	bool good = tree_parse(&stored, c->a->id, span_make(bytes, n)) == 0 && stored.at <= c->until;
+	bool good =
+		tree_parse(&stored, c->a->id, span_make(bytes, n)) == 0 && stored.at <= c->until;
 	if (good) {
 		struct log_walk walk = {
 			.at = stored.at,
@@ -336,11 +343,14 @@ static bool body_is_good(int fd, const struct blob_head *head)
 	uint64_t done = 0;
 	bool good = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
 	while (good && done < head->body_size) {
-		size_t n = head->body_size - done < sizeof(block) ? (size_t)(head->body_size - done) : sizeof(block);
-		good = os_pread_all(fd, block, n, head->body_at + done) == 0 && EVP_DigestUpdate(ctx, block, n);
+		size_t n = head->body_size - done < sizeof(block) ? (size_t)(head->body_size - done)
+								  : sizeof(block);
+		good = os_pread_all(fd, block, n, head->body_at + done) == 0 &&
+		       EVP_DigestUpdate(ctx, block, n);
 		done += n;
 	}
-	good = good && EVP_DigestFinal_ex(ctx, sum, NULL) && memcmp(sum, head->sha256, sizeof(sum)) == 0;
+	good = good && EVP_DigestFinal_ex(ctx, sum, NULL) &&
+	       memcmp(sum, head->sha256, sizeof(sum)) == 0;
 	EVP_MD_CTX_free(ctx);
 	return good;
 }
@@ -357,14 +367,16 @@ static bool may_read(const struct blob_head *head, const char *id)
 	return false;
 }
 
-static const char *look_at_blob(const struct checking *c, int fd, uint64_t pack, const struct msg_row *row)
+static const char *look_at_blob(
+	const struct checking *c, int fd, uint64_t pack, const struct msg_row *row)
 {
 	char header[PACK_HEADER], last8[8];
 	uint32_t salt, size;
 	if (os_pread_all(fd, header, sizeof(header), 0) < 0 ||
 		pack_parse_header(span_make(header, sizeof(header)), pack, &salt) < 0)
 		return "its pack's header is damaged";
-	if (row->pack_at < PACK_HEADER + BLOB_HEAD_MIN || os_pread_all(fd, last8, 8, row->pack_at - 8) < 0)
+	if (row->pack_at < PACK_HEADER + BLOB_HEAD_MIN ||
+		os_pread_all(fd, last8, 8, row->pack_at - 8) < 0)
 		return "it lies outside its pack";
 	size = blob_head_size(span_make(last8, 8));
 	if (size < BLOB_HEAD_MIN || size > BLOB_HEAD_MAX || size > row->pack_at - PACK_HEADER)
@@ -409,7 +421,8 @@ static void check_bodies(struct checking *c, const struct mailbox *m)
 		if (!fault)
 			continue;
 		c->report->blobs_bad++;
-		say(c, "The message with UID %u of mailbox %s is damaged: %s.", index_row(x, slot)->uid, m->name, fault);
+		say(c, "The message with UID %u of mailbox %s is damaged: %s.",
+			index_row(x, slot)->uid, m->name, fault);
 	}
 }
 
@@ -419,7 +432,8 @@ static void rebuild_rows(struct checking *c, const struct mailbox *m)
 {
 	struct index *x = index_of(c->indexes, m->id);
 	x->at = c->tree.at;
-	if (index_write(x, c->a->dirfd, c->a->id, c->tree.sequence, m->changes, c->a->store->sync) < 0)
+	if (index_write(x, c->a->dirfd, c->a->id, c->tree.sequence, m->changes, c->a->store->sync) <
+		0)
 		say(c, "The checkpoint of mailbox %s can't be written.", m->name);
 }
 
@@ -466,7 +480,8 @@ enum store_status account_check(struct store *store, const char *id, bool rebuil
 		.a = a,
 		.pool = pool_new("account check"),
 		.indexes = hash_new(),
-		.until = a->shown.at < head_durable(&a->head) ? a->shown.at : head_durable(&a->head),
+		.until =
+			a->shown.at < head_durable(&a->head) ? a->shown.at : head_durable(&a->head),
 		.rebuild = rebuild_too,
 		.say = say_fn,
 		.arg = arg,

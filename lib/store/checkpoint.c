@@ -8,7 +8,8 @@
 #include "base/codec.h"
 #include "os/os.h"
 
-void checkpoint_put(const struct checkpoint *c, const char *magic, const char *account, char out[CHECKPOINT_HEADER])
+void checkpoint_put(const struct checkpoint *c, const char *magic, const char *account,
+	char out[CHECKPOINT_HEADER])
 {
 	struct str s = STR_INIT;
 	uint32_t order = BYTE_ORDER_MARK;
@@ -31,12 +32,15 @@ void checkpoint_put(const struct checkpoint *c, const char *magic, const char *a
 	str_fini(&s);
 }
 
-int checkpoint_parse(struct checkpoint *c, const char *magic, const char *account, struct span header)
+int checkpoint_parse(
+	struct checkpoint *c, const char *magic, const char *account, struct span header)
 {
 	if (header.n < CHECKPOINT_HEADER)
 		return -1;
-	struct reader in = reader_of(header), sum = reader_of(span_make(header.p + CHECKPOINT_HEADER - 4, 4));
-	bool right = span_eq(get_bytes(&in, 8), span_make(magic, 8)) && get_u32(&in) == FORMAT_VERSION;
+	struct reader in = reader_of(header),
+		      sum = reader_of(span_make(header.p + CHECKPOINT_HEADER - 4, 4));
+	bool right =
+		span_eq(get_bytes(&in, 8), span_make(magic, 8)) && get_u32(&in) == FORMAT_VERSION;
 	uint32_t order;
 	memcpy(&order, get_bytes(&in, 4).n ? header.p + 12 : "\0\0\0\0", 4);
 	c->at = get_u64(&in);
@@ -54,7 +58,8 @@ int checkpoint_parse(struct checkpoint *c, const char *magic, const char *accoun
 		       : -1;
 }
 
-static int write_and_sync(int fd, const char header[CHECKPOINT_HEADER], struct span body, int (*sync)(int fd))
+static int write_and_sync(
+	int fd, const char header[CHECKPOINT_HEADER], struct span body, int (*sync)(int fd))
 {
 	if (os_pwrite_all(fd, header, CHECKPOINT_HEADER, 0) < 0 ||
 		os_pwrite_all(fd, body.p, body.n, CHECKPOINT_HEADER) < 0)
@@ -82,8 +87,8 @@ static int take_place(int dirfd, int fd, const char *name)
 	return rc;
 }
 
-int checkpoint_write(int dirfd, const char *name, const char header[CHECKPOINT_HEADER], struct span body,
-	int (*sync)(int fd))
+int checkpoint_write(int dirfd, const char *name, const char header[CHECKPOINT_HEADER],
+	struct span body, int (*sync)(int fd))
 {
 	int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)

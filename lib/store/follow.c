@@ -1,4 +1,5 @@
-/* Reading what was written, by this process and others, and deciding what of it may be shown (rules 11, 13). */
+/* Reading what was written, by this process and others, and deciding what of it may be shown (rules
+ * 11, 13). */
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/account.h"
@@ -36,7 +37,8 @@ static bool may_show(const struct record *r, uint64_t durable)
 void account_absorb(struct account *a, const struct record *r, uint64_t origin)
 {
 	if (tree_apply(&a->live, r) < 0) {
-		log_error("Record %llu of account %s can't be understood.", (unsigned long long)r->sequence, a->id);
+		log_error("Record %llu of account %s can't be understood.",
+			(unsigned long long)r->sequence, a->id);
 		a->stale = true;
 	}
 	if (r->class == RECORD_LAZY)
@@ -79,7 +81,8 @@ enum store_status account_follow(struct account *a, uint64_t end)
 		if (at != a->live.at)
 			continue; /* another fiber was faster */
 		if (rc <= 0 || !continues(a, &r) || r.at + r.length > end) {
-			log_error("The log of account %s is not whole at %llu.", a->id, (unsigned long long)at);
+			log_error("The log of account %s is not whole at %llu.", a->id,
+				(unsigned long long)at);
 			return STORE_DAMAGED;
 		}
 		account_absorb(a, &r, 0);

@@ -1,6 +1,6 @@
 /*
- * The durable formats of the store. All numbers are little endian; checkpoint rows are stored as the
- * processor has them, and a checkpoint with another byte order is simply not used.
+ * The durable formats of the store. All numbers are little endian; checkpoint rows are stored as
+ * the processor has them, and a checkpoint with another byte order is simply not used.
  *
  *	<dir>/<partition>/packs/<id, 16 hex digits>        bodies, written by one process each
  *	<dir>/<partition>/<hh>/<account>/head              cache of where the log ends; the lock's inode
@@ -11,8 +11,8 @@
  *	                                 session           lock file of POP3 sessions
  * hh is the low byte of crc32c(account) in hex. No file name derives from what a client wrote.
  *
- * THE LOG is one 64-bit space of positions, cut into segments. Segment N holds positions from the base
- * in its header up to the base of segment N + 1; position p stands at file offset
+ * THE LOG is one 64-bit space of positions, cut into segments. Segment N holds positions from the
+ * base in its header up to the base of segment N + 1; position p stands at file offset
  * SEGMENT_HEADER + p - base. A record never spans segments. Segments are written ahead with zeros
  * (LOG_CHUNK), because an fdatasync that need not allocate is a third cheaper.
  *
@@ -27,13 +27,13 @@
  *	32 i64 time, microseconds                 40 u32 chain: header crc of the record before
  *	44 u32 crc32c of the body (56..length)    48 u8 class   49 u8[3] zero
  *	52 u32 crc32c of 0..51
- * body: actor and trace id (varint length, octets), then operations {u8 kind, varint length, octets}
- * (record.h) until kind 0. All operations of a record happen together: one record is one change, one
- * sequence number, one MODSEQ.
+ * body: actor and trace id (varint length, octets), then operations {u8 kind, varint length,
+ * octets} (record.h) until kind 0. All operations of a record happen together: one record is one
+ * change, one sequence number, one MODSEQ.
  *
- * A record is WHOLE when both sums, salt, position and bounds are right; it CONTINUES the log when also
- * its chain is the crc of the record before it and its sequence is greater. So what is left of a torn
- * tail never comes back to life behind a new record.
+ * A record is WHOLE when both sums, salt, position and bounds are right; it CONTINUES the log
+ * when also its chain is the crc of the record before it and its sequence is greater. So what is
+ * left of a torn tail never comes back to life behind a new record.
  *
  * Operations that touch rows of a mailbox carry the position of the record that touched it before:
  * a mailbox is read back through its own records only, whatever else the account's log holds.
@@ -47,31 +47,36 @@
  *	| torn     | from floor, not whole | no                          | cut by the next writer     |
  *
  * Crash argument
- *  1. Bodies first. A record names a blob only after the blob's pack was synced (or is named already by a
- *     durable record). So every record whose bytes survive has its bodies, and durable may advance over
- *     other processes' records with a sync of the log alone. (Syncing both at once would save one sync's
- *     latency, and need every process to open and sync every other's packs, and a way to take back
- *     records whose pack failed.)
- *  2. `durable` grows by atomic maximum only, to a position up to which all bytes were written before a
- *     sync of every segment from the old durable on that succeeded.
- *  3. A writer holds the lock of `head`, writes the record at `end`, then the head's group (sequence,
- *     segment, end, crc). Killed before the group: the record does not exist, the next one overwrites it.
- *     Killed inside: the group's crc is wrong, the next writer recovers. The lock dies with its holder.
- *  4. Recovery (new boot, bad head, or a log that does not reach `end`), under the lock: replay from the
- *     tree checkpoint or the start. floor = what head says if its two copies agree (the smaller if
- *     not), raised to the largest floor in a whole record and to the checkpoint's position. Below the
- *     floor what is not whole was answered for: skip to the next whole record, copy the range to
- *     damage.<position>, report, cut nothing. From the floor on, the first record that does not continue
- *     the log ends it; the rest is zeroed and synced before anything is written there.
- *  5. After a new boot the first record is an EPOCH that lifts the sequence by 2^20; at most 2^16 lazy
- *     records are ever unsynced in a process, so a MODSEQ shown before the cut never returns. (No "clean"
- *     flag: a stale head can't prove that nothing lazy was shown after it; an EPOCH costs nothing.)
- *  6. A failed sync of segment N: head.failed = N first; nobody advances durable in N any more. Under the
- *     lock the whole records from durable to end are copied to segment N + 1 with base = durable, behind
- *     an EPOCH when some were lost; that is synced instead.
- *  7. Checkpoints are caches: written by O_TMPFILE, synced, linked, renamed over the last one, folder
- *     synced; covering at most `durable`. A wrong or missing one costs a replay. Their names are fixed,
- *     so that finding one is an open and never a directory scan; the version is inside.
+ *  1. Bodies first. A record names a blob only after the blob's pack was synced (or is named
+ *     already by a durable record). So every record whose bytes survive has its bodies, and
+ *     durable may advance over other processes' records with a sync of the log alone. (Syncing
+ *     both at once would save one sync's latency, and need every process to open and sync every
+ *     other's packs, and a way to take back records whose pack failed.)
+ *  2. `durable` grows by atomic maximum only, to a position up to which all bytes were written
+ *     before a sync of every segment from the old durable on that succeeded.
+ *  3. A writer holds the lock of `head`, writes the record at `end`, then the head's group
+ *     (sequence, segment, end, crc). Killed before the group: the record does not exist, the next
+ *     one overwrites it. Killed inside: the group's crc is wrong, the next writer recovers. The
+ *     lock dies with its holder.
+ *  4. Recovery (new boot, bad head, or a log that does not reach `end`), under the lock: replay
+ *     from the tree checkpoint or the start. floor = what head says if its two copies agree (the
+ *     smaller if not), raised to the largest floor in a whole record and to the checkpoint's
+ *     position. Below the floor what is not whole was answered for: skip to the next whole
+ *     record, copy the range to damage.<position>, report, cut nothing. From the floor on, the
+ *     first record that does not continue the log ends it; the rest is zeroed and synced before
+ *     anything is written there.
+ *  5. After a new boot the first record is an EPOCH that lifts the sequence by 2^20; at most 2^16
+ *     lazy records are ever unsynced in a process, so a MODSEQ shown before the cut never
+ *     returns. (No "clean" flag: a stale head can't prove that nothing lazy was shown after it;
+ *     an EPOCH costs nothing.)
+ *  6. A failed sync of segment N: head.failed = N first; nobody advances durable in N any more.
+ *     Under the lock the records from durable to end are copied to segment N + 1 with base =
+ *     durable, and that is synced instead. If the page cache has lost some, head is spoiled, every
+ *     process that saw them gives the account up, and the next one recovers (4) what is left.
+ *  7. Checkpoints are caches: written by O_TMPFILE, synced, linked, renamed over the last one,
+ *     folder synced; covering at most `durable`. A wrong or missing one costs a replay. Their
+ *     names are fixed, so that finding one is an open and never a directory scan; the version is
+ *     inside.
  *
  * head, one page
  *	fixed     0 magic "THURNHD1"  8 u32 version  12 u32 crc of account  16 account (48)

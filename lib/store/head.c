@@ -115,7 +115,8 @@ uint64_t head_durable(const struct head *h)
 static uint64_t group_crc(const struct head_page *page)
 {
 	const char *from = (const char *)page + offsetof(struct head_page, end);
-	return os_crc32c(0, from, offsetof(struct head_page, group_crc) - offsetof(struct head_page, end));
+	return os_crc32c(
+		0, from, offsetof(struct head_page, group_crc) - offsetof(struct head_page, end));
 }
 
 bool head_get(const struct head *h, struct head_group *group_r)
@@ -149,6 +150,11 @@ void head_set(struct head *h, const struct head_group *group)
 bool head_durable_agrees(const struct head *h)
 {
 	return atomic_load(&h->page->durable) == ~atomic_load(&h->page->durable_not);
+}
+
+void head_spoil(struct head *h)
+{
+	h->page->group_crc = ~UINT64_C(0);
 }
 
 uint64_t head_floor(const struct head *h)
@@ -211,8 +217,8 @@ void head_set_linked(struct head *h, uint64_t segment)
 	raise_to(&h->page->linked, segment);
 }
 
-/* inotify sees writes, not stores into a mapping. What is written does not matter; that somebody else's notice
- * overwrites it does not either. */
+/* inotify sees writes, not stores into a mapping. What is written does not matter; that somebody
+ * else's notice overwrites it does not either. */
 void head_notify(struct head *h)
 {
 	int64_t now = clock_mono_us();

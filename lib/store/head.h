@@ -1,6 +1,6 @@
 /*
- * The head page of an account (layout and rules: format.h): a mapped cache of where the log ends, and the
- * inode of the account's lock. Everything here is shared with other processes at once.
+ * The head page of an account (layout and rules: format.h): a mapped cache of where the log ends,
+ * and the inode of the account's lock. Everything here is shared with other processes at once.
  */
 #ifndef STORE_HEAD_H
 #define STORE_HEAD_H
@@ -11,7 +11,7 @@
 struct head_page; /* the bytes */
 
 struct head {
-	int fd;      /* of the one description that locks */
+	int fd; /* of the one description that locks */
 	struct mapping map;
 	struct head_page *page;
 };
@@ -40,8 +40,11 @@ uint64_t head_durable(const struct head *h);
 /* Under the lock. get: false when the group's crc is wrong. */
 bool head_get(const struct head *h, struct head_group *group_r);
 void head_set(struct head *h, const struct head_group *group);
+/* Whoever takes the lock next recovers. */
+void head_spoil(struct head *h);
 
-/* Do the two copies of durable agree? Not for an instant while somebody advances it, nor after he was killed then. */
+/* Do the two copies of durable agree? Not for an instant while somebody advances it, nor after he
+ * was killed then. */
 bool head_durable_agrees(const struct head *h);
 /* The floor for recovery: the smaller of the two copies. */
 uint64_t head_floor(const struct head *h);

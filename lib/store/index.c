@@ -86,8 +86,9 @@ static int use_map(struct index *x, const char *account)
 {
 	struct checkpoint c;
 	const char *p = x->map.p;
-	if (checkpoint_parse(&c, INDEX_MAGIC, account, span_make(p, x->map.n)) < 0 || c.mailbox != x->mailbox ||
-		c.count > STORE_MESSAGES_MAX || c.count * sizeof(struct msg_row) != x->map.n - CHECKPOINT_HEADER ||
+	if (checkpoint_parse(&c, INDEX_MAGIC, account, span_make(p, x->map.n)) < 0 ||
+		c.mailbox != x->mailbox || c.count > STORE_MESSAGES_MAX ||
+		c.count * sizeof(struct msg_row) != x->map.n - CHECKPOINT_HEADER ||
 		os_crc32c(0, p + CHECKPOINT_HEADER, x->map.n - CHECKPOINT_HEADER) != c.body_crc)
 		return 0;
 	x->base = (struct msg_row *)((char *)x->map.p + CHECKPOINT_HEADER);
@@ -120,7 +121,8 @@ int index_map(struct index *x, int dirfd, const char *account)
 
 #define WRITE_ROWS 4096
 
-/* Rows without the gone ones; the body is made in memory, since it is written once and summed first. */
+/* Rows without the gone ones; the body is made in memory, since it is written once and summed
+ * first. */
 static void gather(const struct index *x, struct str *body)
 {
 	size_t next_gone = 0;
@@ -134,8 +136,8 @@ static void gather(const struct index *x, struct str *body)
 	}
 }
 
-int index_write(const struct index *x, int dirfd, const char *account, uint64_t sequence, uint64_t changes,
-	int (*sync)(int fd))
+int index_write(const struct index *x, int dirfd, const char *account, uint64_t sequence,
+	uint64_t changes, int (*sync)(int fd))
 {
 	char header[CHECKPOINT_HEADER], name[32];
 	struct str body = STR_INIT;
@@ -151,7 +153,8 @@ int index_write(const struct index *x, int dirfd, const char *account, uint64_t 
 	checkpoint_put(&c, INDEX_MAGIC, account, header);
 	index_name(name, x->mailbox);
 	int folder = openat(dirfd, "index", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = folder < 0 ? -1 : checkpoint_write(folder, name + 6, header, str_span(&body), sync);
+	int rc =
+		folder < 0 ? -1 : checkpoint_write(folder, name + 6, header, str_span(&body), sync);
 	int cause = errno;
 	if (folder >= 0)
 		close(folder);
@@ -212,7 +215,8 @@ static void fill_row(struct msg_row *to, const struct op_row *from, const struct
 		.sent_date = from->sent_date,
 	};
 	if (from->summary.p)
-		to->summary_at = r->at + (r->length - (uint64_t)(r->ops.p + r->ops.n - from->summary.p));
+		to->summary_at =
+			r->at + (r->length - (uint64_t)(r->ops.p + r->ops.n - from->summary.p));
 }
 
 static int apply_add(struct index *x, const struct record *r, struct span body)
@@ -241,7 +245,8 @@ static uint64_t combine(enum flag_op op, uint64_t old, uint64_t change)
 	return op == FLAGS_ADD ? old | change : op == FLAGS_REMOVE ? old & ~change : change;
 }
 
-static void change_rows(struct index *x, const struct op_flags *op, uint64_t modseq, size_t from, size_t to)
+static void change_rows(
+	struct index *x, const struct op_flags *op, uint64_t modseq, size_t from, size_t to)
 {
 	for (size_t slot = from; slot <= to; slot++) {
 		struct msg_row *row = index_row(x, slot);
@@ -255,7 +260,8 @@ static void change_rows(struct index *x, const struct op_flags *op, uint64_t mod
 }
 
 /* Slots of the UIDs from..to: false when there are none. */
-static bool slots_of(const struct index *x, uint32_t from, uint32_t to, size_t *from_r, size_t *to_r)
+static bool slots_of(
+	const struct index *x, uint32_t from, uint32_t to, size_t *from_r, size_t *to_r)
 {
 	*from_r = index_slot(x, from);
 	size_t end = to == UINT32_MAX ? x->n : index_slot(x, to + 1);

@@ -1,10 +1,11 @@
 /*
- * The rows of one mailbox, as of what may be shown. One for each process and mailbox, shared by its views:
- * the checkpoint mapped privately (pages are copied only where rows change) and behind it the rows added
- * since, in blocks that never move, so that a row's address is good as long as the index.
+ * The rows of one mailbox, as of what may be shown. One for each process and mailbox, shared by its
+ * views: the checkpoint mapped privately (pages are copied only where rows change) and behind it
+ * the rows added since, in blocks that never move, so that a row's address is good as long as the
+ * index.
  *
- * A row's slot never changes; expunged rows keep theirs (a view may still show them) and are listed in
- * `gone`. Changed flags are kept in a journal from which each view catches up.
+ * A row's slot never changes; expunged rows keep theirs (a view may still show them) and are listed
+ * in `gone`. Changed flags are kept in a journal from which each view catches up.
  */
 #ifndef STORE_INDEX_H
 #define STORE_INDEX_H
@@ -22,19 +23,19 @@ struct change {
 
 struct index {
 	uint32_t mailbox;
-	uint64_t at;           /* applied up to this position */
-	uint64_t last;         /* last record of the chain that is in it */
-	uint64_t changes;      /* the mailbox's count of row changes when the base was made */
+	uint64_t at;	  /* applied up to this position */
+	uint64_t last;	  /* last record of the chain that is in it */
+	uint64_t changes; /* the mailbox's count of row changes when the base was made */
 	struct mapping map;
-	struct msg_row *base;  /* in map */
-	size_t nbase, n;       /* slots in base, in all */
+	struct msg_row *base; /* in map */
+	size_t nbase, n;      /* slots in base, in all */
 	struct msg_row **block;
 	size_t nblocks;
-	ARRAY(uint32_t) gone;  /* slots, ascending */
+	ARRAY(uint32_t) gone; /* slots, ascending */
 	ARRAY(struct change) journal;
 	uint64_t journal_first; /* absolute number of journal.v[0] */
-	size_t touched;        /* rows changed since the base: memory, and when to begin again */
-	size_t seen_prefix;    /* all rows before this slot are gone or seen */
+	size_t touched;		/* rows changed since the base: memory, and when to begin again */
+	size_t seen_prefix;	/* all rows before this slot are gone or seen */
 	struct list views;
 	bool damaged;
 };
@@ -57,20 +58,21 @@ bool index_is_gone(const struct index *x, size_t slot);
 /* Entries of gone below the slot. */
 size_t index_gone_before(const struct index *x, size_t slot);
 
-/* Maps the checkpoint: 1, 0 there is none that can be used (the index stays empty). Reads the whole file through
- * (the sum), which also brings it into memory: for helper threads. */
+/* Maps the checkpoint: 1, 0 there is none that can be used (the index stays empty). Reads the whole
+ * file through (the sum), which also brings it into memory: for helper threads. */
 int index_map(struct index *x, int dirfd, const char *account);
 /* Applies a record: what of it concerns this mailbox. 0, or -1 damaged. */
 int index_apply(struct index *x, const struct record *r, uint64_t origin);
 /* Rows as they are, behind the last. */
 void index_add_rows(struct index *x, const struct msg_row *rows, size_t n);
-/* Follows the mailbox's chain back from `last` to where the index is, and applies what lies between:
- * 0; 1 when a link is broken (then a walk over the whole log has to do it); -1 read error or damage. */
+/* Follows the mailbox's chain back from `last` to where the index is, and applies what lies
+ * between: 0; 1 when a link is broken (then a walk over the whole log has to do it); -1 read error
+ * or damage. */
 int index_catch_up(struct index *x, struct log *log, uint64_t last);
 
 /* Writes the checkpoint of what the index holds. Blocks. */
-int index_write(const struct index *x, int dirfd, const char *account, uint64_t sequence, uint64_t changes,
-	int (*sync)(int fd));
+int index_write(const struct index *x, int dirfd, const char *account, uint64_t sequence,
+	uint64_t changes, int (*sync)(int fd));
 /* File name below the account's folder. */
 void index_name(char name[32], uint32_t mailbox);
 /* When the checkpoint is due for a mailbox of so many messages: row changes behind it. */

@@ -1,4 +1,5 @@
-/* From files to memory, and finding the end of a log again (crash argument 4 in format.h). On helper threads at load. */
+/* From files to memory, and finding the end of a log again (crash argument 4 in format.h). On
+ * helper threads at load. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -61,7 +62,8 @@ static enum store_status open_folder(struct account *a, bool create)
 		return STORE_NOT_FOUND;
 	if (a->dirfd < 0)
 		a->dirfd = make_in(s->partitions[0].fd, a->id);
-	/* Not synced: a folder of caches, and a new account's folder is synced when its log is in it. */
+	/* Not synced: a folder of caches, and a new account's folder is synced when its log is in
+	 * it. */
 	if (a->dirfd < 0 || (mkdirat(a->dirfd, "index", 0700) < 0 && errno != EEXIST)) {
 		log_error("The folder of account %s can't be made: %m.", a->id);
 		return store_status_of(errno);
@@ -79,7 +81,8 @@ static void load_tree(struct account *a)
 	if (os_read_file(a->dirfd, "tree", TREE_FILE_MAX, &bytes, &n) < 0)
 		return;
 	if (tree_parse(&a->live, a->id, span_make(bytes, n)) < 0) {
-		log_warning("The checkpoint of account %s is damaged; its log is read instead.", a->id);
+		log_warning(
+			"The checkpoint of account %s is damaged; its log is read instead.", a->id);
 		tree_fini(&a->live);
 		tree_init(&a->live, true);
 	}
@@ -113,8 +116,8 @@ static int take_record(void *arg, const struct record *r)
 		return 0;
 	}
 	if (tree_apply(&a->live, r) < 0)
-		log_error("Record %llu of account %s can't be understood in full.", (unsigned long long)r->sequence,
-			a->id);
+		log_error("Record %llu of account %s can't be understood in full.",
+			(unsigned long long)r->sequence, a->id);
 	return 0;
 }
 
@@ -129,7 +132,8 @@ static void keep_damage(struct account *a, uint64_t from, uint64_t n)
 	char *bytes = mem_alloc(n);
 	ssize_t got = pread(seg->fd, bytes, n, (off_t)(SEGMENT_HEADER + from - seg->base));
 	if (got > 0 && os_write_all(fd, bytes, (size_t)got) < 0)
-		log_warning("The damage at %llu of account %s can't be kept: %m.", (unsigned long long)from, a->id);
+		log_warning("The damage at %llu of account %s can't be kept: %m.",
+			(unsigned long long)from, a->id);
 	mem_free(&bytes);
 out:
 	if (fd >= 0)
@@ -139,8 +143,9 @@ out:
 static void skip_range(void *arg, uint64_t from, uint64_t to)
 {
 	struct account *a = arg;
-	log_error("The log of account %s is damaged from %llu to %llu; kept as damage.%llx, skipped.", a->id,
-		(unsigned long long)from, (unsigned long long)to, (unsigned long long)from);
+	log_error(
+		"The log of account %s is damaged from %llu to %llu; kept as damage.%llx, skipped.",
+		a->id, (unsigned long long)from, (unsigned long long)to, (unsigned long long)from);
 	keep_damage(a, from, num_min(to - from, QUARANTINE_MAX));
 	a->damaged++;
 }
@@ -169,6 +174,14 @@ static uint64_t trusted_floor(struct account *a)
 	return a->live.at > extent ? a->live.at : extent;
 }
 
+/* A segment whose sync failed is not used again: what of it is past the floor goes to a new one. */
+static int leave_failed(struct account *a, uint64_t floor)
+{
+	if (!head_is_of(&a->head, a->id) || head_failed(&a->head) != a->log.n)
+		return 0;
+	return account_move_tail(a, floor < a->live.at ? floor : a->live.at, a->live.at);
+}
+
 static enum store_status find_end(struct account *a)
 {
 	struct log_walk walk = {
@@ -181,14 +194,18 @@ static enum store_status find_end(struct account *a)
 		.skip = skip_range,
 		.arg = a,
 	};
-	if (log_walk(&a->log, &walk) < 0 || log_cut(&a->log, walk.at) < 0) {
+	uint64_t floor = walk.floor;
+	if (log_walk(&a->log, &walk) < 0) {
 		log_error("The log of account %s can't be read: %m.", a->id);
 		return STORE_FAILED;
 	}
 	/* After a skip to the very end no record says so. */
 	a->live.at = walk.at;
 	a->live.chain = walk.chain;
-	return STORE_OK;
+	if (leave_failed(a, floor) == 0 && log_cut(&a->log, walk.at) == 0)
+		return STORE_OK;
+	log_error("The end of the log of account %s can't be written: %m.", a->id);
+	return store_status_of(errno);
 }
 
 /* The segments before the last, which the cut has synced. */
@@ -203,7 +220,8 @@ static int sync_segments(struct account *a, uint64_t from)
 	return 0;
 }
 
-/* Without a boot id: the head is good for others when the first record of the epoch has given it one. */
+/* Without a boot id: the head is good for others when the first record of the epoch has given it
+ * one. */
 static void adopt_head(struct account *a)
 {
 	if (!head_is_of(&a->head, a->id))
@@ -333,8 +351,8 @@ static enum store_status replay(struct account *a)
 	a->log.limit = end;
 	while (a->live.at < durable) {
 		struct record r;
-		if (log_get(&a->log, a->live.at, &r) <= 0 || r.sequence <= a->live.sequence || r.chain != a->live.chain ||
-			tree_apply(&a->live, &r) < 0)
+		if (log_get(&a->log, a->live.at, &r) <= 0 || r.sequence <= a->live.sequence ||
+			r.chain != a->live.chain || tree_apply(&a->live, &r) < 0)
 			return STORE_DAMAGED;
 	}
 	copy_shown(a);

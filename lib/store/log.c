@@ -91,7 +91,8 @@ static bool parse_segment_header(const struct log *log, struct span bytes, struc
 	struct span account = get_bytes(&in, ACCOUNT_ID_ROOM);
 	return magic && version == FORMAT_VERSION && seg->salt && number == seg->number &&
 	       memcmp(account.p, log->account, ACCOUNT_ID_ROOM) == 0 && seg->base >= LOG_FIRST &&
-	       seg->base % 8 == 0 && seg->base < UINT64_MAX / 2 && get_u32(&sum) == os_crc32c(0, bytes.p, 124);
+	       seg->base % 8 == 0 && seg->base < UINT64_MAX / 2 &&
+	       get_u32(&sum) == os_crc32c(0, bytes.p, 124);
 }
 
 /* A damaged header does not cost the segment: its first record says the same. */
@@ -180,8 +181,8 @@ uint64_t log_segment_end(struct log *log, const struct segment *seg)
 	return next ? next->base : UINT64_MAX;
 }
 
-static void put_segment_header(const struct log *log, struct str *out, uint64_t number, uint64_t base,
-	uint32_t salt)
+static void put_segment_header(
+	const struct log *log, struct str *out, uint64_t number, uint64_t base, uint32_t salt)
 {
 	while (!salt)
 		os_random(&salt, sizeof(salt));
@@ -250,7 +251,9 @@ static int make_room(struct segment *seg, uint64_t need)
 	if (need <= seg->room)
 		return 0;
 	uint64_t chunk = seg->room / 4;
-	chunk = chunk < LOG_CHUNK_MIN ? LOG_CHUNK_MIN : chunk > LOG_CHUNK_MAX ? LOG_CHUNK_MAX : chunk;
+	chunk = chunk < LOG_CHUNK_MIN	? LOG_CHUNK_MIN
+		: chunk > LOG_CHUNK_MAX ? LOG_CHUNK_MAX
+					: chunk;
 	uint64_t to = (need + chunk) / 4096 * 4096;
 	/* On a disk that is nearly full, at least this record. */
 	if (put_zeros(seg->fd, seg->room, to) < 0 && put_zeros(seg->fd, seg->room, to = need) < 0)
@@ -278,7 +281,8 @@ void log_drop_window(struct log *log)
 	str_fini(&log->window.bytes);
 }
 
-/* Reads around a position, in its segment: n octets from it on if they are there, and more for later. */
+/* Reads around a position, in its segment: n octets from it on if they are there, and more for
+ * later. */
 static int fill_window(struct log *log, uint64_t at, size_t n)
 {
 	struct log_window *w = &log->window;
@@ -302,8 +306,9 @@ static int fill_window(struct log *log, uint64_t at, size_t n)
 	size_t got = 0;
 	while (got < want) {
 		uint64_t offset = SEGMENT_HEADER + at - seg->base + got;
-		ssize_t more = log->direct ? pread(seg->fd, bytes.s + got, want - got, (off_t)offset)
-					   : io_pread(seg->fd, bytes.s + got, want - got, offset);
+		ssize_t more = log->direct
+				       ? pread(seg->fd, bytes.s + got, want - got, (off_t)offset)
+				       : io_pread(seg->fd, bytes.s + got, want - got, offset);
 		if (more < 0 && errno == EINTR)
 			continue;
 		if (more < 0) {

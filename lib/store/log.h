@@ -1,9 +1,9 @@
 /*
- * The segments of one account's log: finding a position, reading and writing records, walking them, finding
- * the end again after a crash (format.h). Knows neither locks nor what records mean.
+ * The segments of one account's log: finding a position, reading and writing records, walking them,
+ * finding the end again after a crash (format.h). Knows neither locks nor what records mean.
  *
- * A struct log belongs to one thread. Reads go through io_pread (and may switch fibers) unless `direct` is
- * set: under the account's lock and on helper threads.
+ * A struct log belongs to one thread. Reads go through io_pread (and may switch fibers) unless
+ * `direct` is set: under the account's lock and on helper threads.
  */
 #ifndef STORE_LOG_H
 #define STORE_LOG_H
@@ -15,9 +15,9 @@
 struct segment {
 	uint64_t number, base;
 	uint32_t salt;
-	int fd;               /* -1: not opened yet */
-	bool bad;             /* can't be used: base is unknown */
-	uint64_t room;        /* file size when last looked at */
+	int fd;		       /* -1: not opened yet */
+	bool bad;	       /* can't be used: base is unknown */
+	uint64_t room;	       /* file size when last looked at */
 	struct commit *commit; /* made at the first sync */
 };
 
@@ -32,11 +32,11 @@ struct log {
 	int dirfd; /* borrowed */
 	char account[ACCOUNT_ID_ROOM];
 	bool direct;
-	bool backwards;  /* the next reads go towards older positions */
-	uint64_t limit;  /* nothing is read from here on: others may be writing there */
+	bool backwards;	     /* the next reads go towards older positions */
+	uint64_t limit;	     /* nothing is read from here on: others may be writing there */
 	int (*sync)(int fd); /* fdatasync, or what a test puts there */
-	struct segment **v; /* [number - 1]; addresses are stable */
-	uint64_t n; /* number of the current segment */
+	struct segment **v;  /* [number - 1]; addresses are stable */
+	uint64_t n;	     /* number of the current segment */
 	struct log_window window;
 };
 
@@ -56,13 +56,15 @@ struct segment *log_find(struct log *log, uint64_t at);
 /* Where its positions end: the base of the next one, UINT64_MAX for the last. */
 uint64_t log_segment_end(struct log *log, const struct segment *seg);
 
-/* Makes segment n + 1 with this base and makes it current; its name is not durable yet. salt 0: a new one. -1
- * with errno. */
+/* Makes segment n + 1 with this base and makes it current; its name is not durable yet. salt 0: a
+ * new one. -1 with errno. */
 int log_add_segment(struct log *log, uint64_t base, uint32_t salt);
-/* Writes a record's bytes at the position, which must be in the current segment: -1 with errno, nothing counts. */
+/* Writes a record's bytes at the position, which must be in the current segment: -1 with errno,
+ * nothing counts. */
 int log_write(struct log *log, uint64_t at, struct span bytes);
 
-/* The record at the position: 1 whole, 0 not, -1 read error (errno). Spans live until the next call. */
+/* The record at the position: 1 whole, 0 not, -1 read error (errno). Spans live until the next
+ * call. */
 int log_get(struct log *log, uint64_t at, struct record *record_r);
 /* Raw octets of the log: 0, or -1. They live until the next call. */
 int log_read(struct log *log, uint64_t at, size_t n, struct span *bytes_r);
@@ -72,11 +74,11 @@ void log_drop_window(struct log *log);
 
 /* A walk from a known place: record after record. */
 struct log_walk {
-	uint64_t at;       /* next position */
+	uint64_t at;	   /* next position */
 	uint64_t sequence; /* of the last record */
-	uint32_t chain;    /* of the last record */
+	uint32_t chain;	   /* of the last record */
 	bool chain_known;
-	uint64_t floor;    /* raised by what the records say */
+	uint64_t floor;		   /* raised by what the records say */
 	uint64_t records, damaged; /* damaged: ranges skipped */
 	/* Called for each record; nonzero ends the walk with -1. */
 	int (*take)(void *arg, const struct record *record);
@@ -84,11 +86,11 @@ struct log_walk {
 	void (*skip)(void *arg, uint64_t from, uint64_t to);
 	void *arg;
 };
-/* Walks to the end of what can be kept, by the rules of format.h: 0 and at, sequence, chain tell where
- * the next record goes; -1 read error or take's wish. */
+/* Walks to the end of what can be kept, by the rules of format.h: 0 and at, sequence, chain tell
+ * where the next record goes; -1 read error or take's wish. */
 int log_walk(struct log *log, struct log_walk *walk);
-/* Makes sure that nothing is found from this position on: zeroes the rest, sets later segments aside. Under the
- * lock. */
+/* Makes sure that nothing is found from this position on: zeroes the rest, sets later segments
+ * aside. Under the lock. */
 int log_cut(struct log *log, uint64_t at);
 
 #endif

@@ -27,22 +27,25 @@ static int accept(struct log_walk *w, const struct record *r)
 	return w->take ? w->take(w->arg, r) : 0;
 }
 
-/* Looks through one segment's file for whole records from the position on; good(...) decides. Candidates are 8 octets
- * apart and must carry the salt and their own position, so nearly none is looked at twice. */
+/* Looks through one segment's file for whole records from the position on; good(...) decides.
+ * Candidates are 8 octets apart and must carry the salt and their own position, so nearly none is
+ * looked at twice. */
 struct hunt {
 	uint64_t sequence; /* later than this */
-	uint64_t prove;    /* nonzero: only one whose floor is past this position will do */
+	uint64_t prove;	   /* nonzero: only one whose floor is past this position will do */
 	struct record found;
 };
 
-static int hunt_block(struct log *log, const struct segment *seg, uint64_t at, struct span block, struct hunt *h)
+static int hunt_block(
+	struct log *log, const struct segment *seg, uint64_t at, struct span block, struct hunt *h)
 {
 	for (size_t i = 0; i + RECORD_HEADER <= block.n; i += 8) {
 		struct record r;
 		uint32_t salt;
 		memcpy(&salt, block.p + i, 4);
 		if (salt != seg->salt ||
-			!record_parse_header(span_make(block.p + i, RECORD_HEADER), salt, at + i, &r) ||
+			!record_parse_header(
+				span_make(block.p + i, RECORD_HEADER), salt, at + i, &r) ||
 			r.sequence <= h->sequence || (h->prove && r.floor <= h->prove))
 			continue;
 		int whole = log_get(log, at + i, &r);

@@ -1,4 +1,5 @@
-/* Mailboxes: listing, making, removing, renaming, subscribing. Decisions are taken on the live tree under the lock. */
+/* Mailboxes: listing, making, removing, renaming, subscribing. Decisions are taken on the live tree
+ * under the lock. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,14 +67,15 @@ static void mark_children(struct pool *pool, struct mailbox_info *v, size_t n)
 	hash_free(&by_name);
 }
 
-enum store_status mailbox_list(struct account *a, struct pool *pool, bool counts, struct mailbox_info **v_r,
-	size_t *n_r)
+enum store_status mailbox_list(
+	struct account *a, struct pool *pool, bool counts, struct mailbox_info **v_r, size_t *n_r)
 {
 	enum store_status status = account_refresh(a);
 	if (status != STORE_OK)
 		return status;
 	const struct tree *t = &a->shown;
-	struct mailbox_info *v = pool_array(pool, t->boxes.n + hash_count(t->subscribed) + 1, sizeof(*v));
+	struct mailbox_info *v =
+		pool_array(pool, t->boxes.n + hash_count(t->subscribed) + 1, sizeof(*v));
 	size_t n = 0, at = 0;
 	for (size_t i = 0; i < t->boxes.n; i++, n++)
 		fill_info(t, t->boxes.v[i], pool_strdup(pool, t->boxes.v[i]->name), counts, &v[n]);
@@ -81,7 +83,8 @@ enum store_status mailbox_list(struct account *a, struct pool *pool, bool counts
 	void *value;
 	while (hash_next(t->subscribed, &at, &name, &value))
 		if (!hash_find(t->names, name))
-			v[n++] = (struct mailbox_info){.name = pool_span(pool, name), .flags = MAILBOX_SUBSCRIBED};
+			v[n++] = (struct mailbox_info){
+				.name = pool_span(pool, name), .flags = MAILBOX_SUBSCRIBED};
 	qsort(v, n, sizeof(*v), compare_infos);
 	mark_children(pool, v, n);
 	*v_r = v;
@@ -117,8 +120,8 @@ static struct minting minting_of(const struct account *a)
 	return (struct minting){.id = a->live.next_id, .uidvalidity = a->live.next_uidvalidity};
 }
 
-static uint32_t put_create(struct str *bytes, struct minting *mint, const char *name, enum special_use use,
-	bool noselect)
+static uint32_t put_create(struct str *bytes, struct minting *mint, const char *name,
+	enum special_use use, bool noselect)
 {
 	struct op_create op = {
 		.id = mint->id++,
@@ -149,7 +152,8 @@ static enum store_status put_new_mailbox(struct account *a, struct pool *pool, c
 	const struct mailbox *old = tree_find_name(&a->live, name);
 	if (old && !old->noselect)
 		return STORE_EXISTS;
-	if (a->live.boxes.n + STORE_LEVELS_MAX > STORE_MAILBOXES_MAX || mint.id > UINT32_MAX - STORE_LEVELS_MAX)
+	if (a->live.boxes.n + STORE_LEVELS_MAX > STORE_MAILBOXES_MAX ||
+		mint.id > UINT32_MAX - STORE_LEVELS_MAX)
 		return STORE_TOO_MANY;
 	if (old)
 		op_put_delete(bytes, old->id);
@@ -158,8 +162,8 @@ static enum store_status put_new_mailbox(struct account *a, struct pool *pool, c
 	return STORE_OK;
 }
 
-static enum store_status create_clean(struct account *a, struct pool *pool, const char *name, enum special_use use,
-	uint32_t *id_r)
+static enum store_status create_clean(struct account *a, struct pool *pool, const char *name,
+	enum special_use use, uint32_t *id_r)
 {
 	struct str bytes = STR_INIT;
 	if (store_space_is_low(a->store))
@@ -171,13 +175,15 @@ static enum store_status create_clean(struct account *a, struct pool *pool, cons
 	return change_finish(a, &bytes, put_new_mailbox(a, pool, name, use, &bytes, id_r));
 }
 
-enum store_status mailbox_create(struct account *a, const char *name, enum special_use use, uint32_t *id_r)
+enum store_status mailbox_create(
+	struct account *a, const char *name, enum special_use use, uint32_t *id_r)
 {
 	struct pool *pool = pool_new("mailbox create");
 	const char *clean = name_clean(pool, name);
 	uint32_t id = 0;
 	bool known = (unsigned)use < USE_COUNT_;
-	enum store_status status = clean && known ? create_clean(a, pool, clean, use, &id) : STORE_INVALID;
+	enum store_status status =
+		clean && known ? create_clean(a, pool, clean, use, &id) : STORE_INVALID;
 	if (id_r)
 		*id_r = id;
 	pool_free(&pool);
@@ -198,7 +204,8 @@ void account_put_defaults(struct account *a, struct str *bytes)
 	struct pool *pool = pool_new("default mailboxes");
 	struct hash *made = hash_new();
 	struct minting mint = minting_of(a);
-	if (mint.uidvalidity == 1) /* like a time of day, as clients are used to; a counter from here on */
+	if (mint.uidvalidity ==
+		1) /* like a time of day, as clients are used to; a counter from here on */
 		mint.uidvalidity = (uint32_t)clock_wall_s();
 	put_create(bytes, &mint, "INBOX", USE_NONE, false);
 	const char *at = a->store->conf.default_mailboxes;
@@ -206,7 +213,8 @@ void account_put_defaults(struct account *a, struct str *bytes)
 		struct span word = span_make(at, n);
 		size_t colon = span_index(word, 0, ':');
 		const char *name = name_clean(pool, pool_strndup(pool, at, colon));
-		enum special_use use = colon < n ? use_of(span_make(at + colon + 1, n - colon - 1)) : USE_NONE;
+		enum special_use use =
+			colon < n ? use_of(span_make(at + colon + 1, n - colon - 1)) : USE_NONE;
 		if (!name || strcmp(name, "INBOX") == 0 || tree_find_name(&a->live, name) ||
 			hash_set(made, span_of(name), pool))
 			continue;
@@ -241,7 +249,8 @@ enum store_status mailbox_delete(struct account *a, const char *name)
 	struct pool *pool = pool_new("mailbox delete");
 	struct str bytes = STR_INIT;
 	const char *clean = name_clean(pool, name);
-	enum store_status status = clean ? account_begin(a, clock_mono_ms() + LOCK_MS) : STORE_NOT_FOUND;
+	enum store_status status =
+		clean ? account_begin(a, clock_mono_ms() + LOCK_MS) : STORE_NOT_FOUND;
 	if (status == STORE_OK) {
 		account_start_record(&bytes, NULL);
 		status = change_finish(a, &bytes, put_removal(a, clean, &bytes));
@@ -252,8 +261,8 @@ enum store_status mailbox_delete(struct account *a, const char *name)
 
 /* --- renaming --- */
 
-static enum store_status put_renames(struct account *a, struct pool *pool, const char *from, const char *to,
-	struct str *bytes)
+static enum store_status put_renames(
+	struct account *a, struct pool *pool, const char *from, const char *to, struct str *bytes)
 {
 	const struct mailbox *m = tree_find_name(&a->live, from);
 	if (!m)
@@ -279,7 +288,8 @@ static enum store_status put_renames(struct account *a, struct pool *pool, const
 	return STORE_OK;
 }
 
-static enum store_status rename_clean(struct account *a, struct pool *pool, const char *from, const char *to)
+static enum store_status rename_clean(
+	struct account *a, struct pool *pool, const char *from, const char *to)
 {
 	struct str bytes = STR_INIT;
 	enum store_status status = account_begin(a, clock_mono_ms() + LOCK_MS);
@@ -296,16 +306,17 @@ static void all_slots(const struct index *x, struct slots *slots)
 			*array_add(&slots->v) = (uint32_t)slot;
 }
 
-static enum store_status put_inbox_move(struct account *a, struct pool *pool, const struct index *x, const char *to,
-	struct str *bytes)
+static enum store_status put_inbox_move(struct account *a, struct pool *pool, const struct index *x,
+	const char *to, struct str *bytes)
 {
 	struct slots slots = {ARRAY_INIT};
 	struct copy_target target = {.uidnext = 1};
 	const struct mailbox *inbox = tree_find_name(&a->live, "INBOX");
 	if (tree_find_name(&a->live, to))
 		return STORE_EXISTS;
-	enum store_status status = inbox ? put_new_mailbox(a, pool, to, USE_NONE, bytes, &target.mailbox)
-					 : STORE_DAMAGED;
+	enum store_status status =
+		inbox ? put_new_mailbox(a, pool, to, USE_NONE, bytes, &target.mailbox)
+		      : STORE_DAMAGED;
 	all_slots(x, &slots);
 	if (status == STORE_OK && slots.v.n) {
 		status = change_put_copy(bytes, x, inbox, &slots, &target);
@@ -324,13 +335,15 @@ static enum store_status rename_inbox(struct account *a, struct pool *pool, cons
 	enum store_status status = account_begin_rows(a, id, clock_mono_ms() + LOCK_MS);
 	if (status != STORE_OK)
 		return status;
-	/* Loading may wait, but not under the lock: it is loaded by a view that the caller keeps open. */
+	/* Loading may wait, but not under the lock: it is loaded by a view that the caller keeps
+	 * open. */
 	x = hash_find_u32(a->indexes, id);
 	account_start_record(&bytes, NULL);
 	return change_finish(a, &bytes, x ? put_inbox_move(a, pool, x, to, &bytes) : STORE_DAMAGED);
 }
 
-static enum store_status rename_inbox_with_view(struct account *a, struct pool *pool, const char *to)
+static enum store_status rename_inbox_with_view(
+	struct account *a, struct pool *pool, const char *to)
 {
 	struct view *view;
 	const struct mailbox *inbox = tree_find_name(&a->shown, "INBOX");
@@ -361,8 +374,8 @@ enum store_status mailbox_rename(struct account *a, const char *from, const char
 
 /* --- subscriptions --- */
 
-static enum store_status put_subscription(struct account *a, const char *name, bool on, struct str *bytes,
-	bool *already_r)
+static enum store_status put_subscription(
+	struct account *a, const char *name, bool on, struct str *bytes, bool *already_r)
 {
 	*already_r = on == (hash_find(a->live.subscribed, span_of(name)) != NULL);
 	if (on && hash_count(a->live.subscribed) >= STORE_MAILBOXES_MAX)
@@ -377,7 +390,8 @@ enum store_status mailbox_subscribe(struct account *a, const char *name, bool on
 	struct str bytes = STR_INIT;
 	bool already = false;
 	const char *clean = name_clean(pool, name);
-	enum store_status status = clean ? account_begin(a, clock_mono_ms() + LOCK_MS) : STORE_INVALID;
+	enum store_status status =
+		clean ? account_begin(a, clock_mono_ms() + LOCK_MS) : STORE_INVALID;
 	if (status == STORE_OK) {
 		account_start_record(&bytes, NULL);
 		status = put_subscription(a, clean, on, &bytes, &already);

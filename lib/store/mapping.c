@@ -14,7 +14,8 @@ struct range {
 	_Atomic bool bad;
 };
 
-/* Of the process and mutable, because signals and address spaces are: a handler has no context argument. */
+/* Of the process and mutable, because signals and address spaces are: a handler has no context
+ * argument. */
 static struct range ranges[MAPPINGS_MAX];
 static _Atomic unsigned ranges_used; /* slots from here on were never used */
 static struct sigaction before;
@@ -31,7 +32,8 @@ static bool patch(uintptr_t at)
 			continue;
 		atomic_store(&ranges[i].bad, true);
 		void *page = (void *)(at & ~(PAGE - 1));
-		return mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page;
+		return mmap(page, PAGE, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page;
 	}
 	return false;
 }
@@ -53,7 +55,8 @@ static void on_sigbus(int signo, siginfo_t *info, void *context)
 /* Looked at each time: a library may have put its own in our place since. */
 static void install(void)
 {
-	struct sigaction now, action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
+	struct sigaction now, action = {.sa_sigaction = on_sigbus,
+				      .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
 	sigemptyset(&action.sa_mask);
 	pthread_mutex_lock(&taking);
 	if (sigaction(SIGBUS, NULL, &now) < 0)

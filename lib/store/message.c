@@ -5,8 +5,8 @@
 #include "io/io.h"
 #include "store/account.h"
 
-enum store_status message_read(struct account *a, const struct msg_row *row, uint64_t from, uint64_t n,
-	struct pool *pool, struct span *body_r)
+enum store_status message_read(struct account *a, const struct msg_row *row, uint64_t from,
+	uint64_t n, struct pool *pool, struct span *body_r)
 {
 	uint64_t left = from < row->size ? row->size - from : 0;
 	if (n > left)
@@ -26,7 +26,8 @@ enum store_status message_read(struct account *a, const struct msg_row *row, uin
 	return got < 0 ? STORE_FAILED : STORE_DAMAGED;
 }
 
-enum store_status message_locate(struct account *a, const struct msg_row *row, int *fd_r, uint64_t *at_r)
+enum store_status message_locate(
+	struct account *a, const struct msg_row *row, int *fd_r, uint64_t *at_r)
 {
 	struct pack_file *f = packs_open(&a->store->packs, row->pack);
 	if (!f)
@@ -44,8 +45,8 @@ enum store_status message_locate(struct account *a, const struct msg_row *row, i
 	return STORE_OK;
 }
 
-enum store_status message_summary(struct account *a, const struct msg_row *row, struct pool *pool,
-	struct span *summary_r)
+enum store_status message_summary(
+	struct account *a, const struct msg_row *row, struct pool *pool, struct span *summary_r)
 {
 	struct span bytes;
 	if (a->log.limit < a->live.at)

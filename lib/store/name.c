@@ -26,7 +26,8 @@ static bool levels_are_good(struct span name)
 const char *name_clean(struct pool *pool, const char *name)
 {
 	struct span whole = span_of(name);
-	if (!whole.n || whole.n > STORE_NAME_MAX || !utf8_is_valid(whole) || has_control(name) || !levels_are_good(whole))
+	if (!whole.n || whole.n > STORE_NAME_MAX || !utf8_is_valid(whole) || has_control(name) ||
+		!levels_are_good(whole))
 		return NULL;
 	char *clean = pool_strdup(pool, name);
 	if (span_iis(span_make(name, span_index(whole, 0, '/')), "INBOX"))

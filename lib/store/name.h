@@ -4,8 +4,8 @@
 
 #include "base/pool.h"
 
-/* The name as it is stored (a first level INBOX in capitals), in the pool; NULL when it can't be one: not UTF-8,
- * control characters, empty levels, too long, too deep. */
+/* The name as it is stored (a first level INBOX in capitals), in the pool; NULL when it can't be
+ * one: not UTF-8, control characters, empty levels, too long, too deep. */
 const char *name_clean(struct pool *pool, const char *name);
 /* The part before the last '/': 1 and in the pool, 0 there is none. */
 int name_parent(struct pool *pool, const char *name, const char **parent_r);

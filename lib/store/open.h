@@ -4,7 +4,8 @@
 
 #include "store/store.h"
 
-int store_open_with(const struct store_conf *conf, int (*sync)(int fd), struct store **store_r, const char **err_r);
+int store_open_with(const struct store_conf *conf, int (*sync)(int fd), struct store **store_r,
+	const char **err_r);
 /* Syncs and forgets all accounts; part of store_close. */
 void accounts_close(struct store *store);
 

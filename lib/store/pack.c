@@ -14,9 +14,9 @@
 #include "io/io.h"
 #include "os/os.h"
 
-#define AHEAD     (512 * 1024) /* written ahead with zeros, so that a sync changes no metadata */
-#define SMALL     (64 * 1024)  /* beyond it the body costs more than the metadata */
-#define LARGE     (256 * 1024)  /* summed and written on a helper thread */
+#define AHEAD	  (512 * 1024) /* written ahead with zeros, so that a sync changes no metadata */
+#define SMALL	  (64 * 1024)  /* beyond it the body costs more than the metadata */
+#define LARGE	  (256 * 1024) /* summed and written on a helper thread */
 #define PACK_NAME 32
 
 /* Bytes of a large blob on their way to the file: durable ends before the first of them. */
@@ -35,7 +35,7 @@ struct pack {
 	uint64_t blobs, octets;
 	struct list flights;
 	unsigned users; /* fibers that use it across a wait */
-	bool dead;      /* a write or sync failed: nothing more goes here */
+	bool dead;	/* a write or sync failed: nothing more goes here */
 };
 
 void packs_init(struct packs *p, int *dirs, size_t ndirs, uint64_t size, int (*sync)(int fd))
@@ -75,7 +75,8 @@ int pack_parse_header(struct span bytes, uint64_t id, uint32_t *salt_r)
 {
 	if (bytes.n < PACK_HEADER)
 		return -1;
-	struct reader in = reader_of(bytes), sum = reader_of(span_make(bytes.p + PACK_HEADER - 4, 4));
+	struct reader in = reader_of(bytes),
+		      sum = reader_of(span_make(bytes.p + PACK_HEADER - 4, 4));
 	bool magic = span_eq(get_bytes(&in, 8), span_make(PACK_MAGIC, 8));
 	uint32_t version = get_u32(&in);
 	*salt_r = get_u32(&in);
@@ -98,13 +99,15 @@ static int make_file(void *arg)
 	do {
 		k->id = mint_id();
 		pack_name(name, k->id);
-		k->fd = openat(m->packs->dirs[0], name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		k->fd = openat(
+			m->packs->dirs[0], name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	} while (k->fd < 0 && errno == EEXIST);
 	if (k->fd < 0)
 		return -1;
 	struct str header = STR_INIT;
 	put_pack_header(&header, k->id, k->salt);
-	int rc = os_lock_try(k->fd, true) < 0 || os_pwrite_all(k->fd, header.s, header.len, 0) < 0 ||
+	int rc = os_lock_try(k->fd, true) < 0 ||
+				 os_pwrite_all(k->fd, header.s, header.len, 0) < 0 ||
 				 os_sync_dir(m->packs->dirs[0]) < 0
 			 ? -1
 			 : 0;
@@ -161,8 +164,8 @@ static void seal(struct pack *k)
 	struct str bytes = STR_INIT;
 	put_seal(k, &bytes);
 	uint64_t size = k->end + bytes.len;
-	if (os_pwrite_all(k->fd, bytes.s, bytes.len, k->end) < 0 || ftruncate(k->fd, (off_t)size) < 0 ||
-		commit_wait(k->commit) < 0) {
+	if (os_pwrite_all(k->fd, bytes.s, bytes.len, k->end) < 0 ||
+		ftruncate(k->fd, (off_t)size) < 0 || commit_wait(k->commit) < 0) {
 		log_error("Pack %016llx can't be sealed: %m.", (unsigned long long)k->id);
 		k->dead = true;
 	} else {
@@ -220,8 +223,8 @@ static struct pack *current(struct packs *p)
 
 /* --- writing blobs --- */
 
-static void put_head(struct str *out, const struct pack *k, struct span body, const char *const *readers,
-	size_t nreaders, const unsigned char *sha256)
+static void put_head(struct str *out, const struct pack *k, struct span body,
+	const char *const *readers, size_t nreaders, const unsigned char *sha256)
 {
 	put_u32(out, k->salt);
 	put_u32(out, 0);
@@ -294,7 +297,8 @@ static int make_room(struct pack *k, uint64_t need, size_t body)
 
 static enum store_status status_of_errno(int error)
 {
-	return error == ENOSPC || error == EDQUOT || error == EFBIG ? STORE_DISK_FULL : STORE_FAILED;
+	return error == ENOSPC || error == EDQUOT || error == EFBIG ? STORE_DISK_FULL
+								    : STORE_FAILED;
 }
 
 static int write_reserved(struct packs *p, struct pack *k, struct writing *w)
@@ -315,8 +319,8 @@ static int write_reserved(struct packs *p, struct pack *k, struct writing *w)
 	return rc;
 }
 
-enum store_status packs_put(struct packs *p, struct span body, const char *const *readers, size_t nreaders,
-	struct blob *blob_r)
+enum store_status packs_put(struct packs *p, struct span body, const char *const *readers,
+	size_t nreaders, struct blob *blob_r)
 {
 	if (body.n > UINT32_MAX || nreaders > BLOB_READERS_MAX)
 		return STORE_TOO_MANY;
@@ -377,7 +381,8 @@ static int sync_file(void *arg)
 	return fdatasync(*(int *)arg);
 }
 
-/* Written by another process, or in an earlier pack of this one, which was synced when it was sealed. */
+/* Written by another process, or in an earlier pack of this one, which was synced when it was
+ * sealed. */
 static enum store_status sync_other(struct packs *p, uint64_t id)
 {
 	struct pack_file *f = packs_open(p, id);
@@ -398,7 +403,8 @@ enum store_status packs_sync(struct packs *p, const struct blob *blob)
 	k->users++;
 	int rc = commit_wait(k->commit);
 	if (rc < 0) {
-		log_error("Pack %016llx can't be synced and is abandoned: %m.", (unsigned long long)k->id);
+		log_error("Pack %016llx can't be synced and is abandoned: %m.",
+			(unsigned long long)k->id);
 		k->dead = true;
 	} else if (below > k->durable) {
 		k->durable = below;

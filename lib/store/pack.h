@@ -1,6 +1,6 @@
 /*
- * Packs: append-only files of bodies (format.h). A process writes one pack at a time; all of its accounts
- * share it, and so its syncs. Any process reads any pack.
+ * Packs: append-only files of bodies (format.h). A process writes one pack at a time; all of its
+ * accounts share it, and so its syncs. Any process reads any pack.
  */
 #ifndef STORE_PACK_H
 #define STORE_PACK_H
@@ -21,13 +21,13 @@ struct pack_file {
 };
 
 struct packs {
-	int *dirs;     /* the packs folders of all partitions; [0] is where new ones go */
+	int *dirs; /* the packs folders of all partitions; [0] is where new ones go */
 	size_t ndirs;
 	uint64_t size; /* sealed past this */
 	int (*sync)(int fd);
 	struct fiber_mutex making;
 	struct pack *current;
-	struct list all; /* current and those that somebody waits for */
+	struct list all;    /* current and those that somebody waits for */
 	struct hash *files; /* id -> struct pack_file */
 	uint64_t clock;
 };
@@ -40,8 +40,8 @@ void packs_init(struct packs *p, int *dirs, size_t ndirs, uint64_t size, int (*s
 void packs_fini(struct packs *p);
 
 /* blob_put of store.h. */
-enum store_status packs_put(struct packs *p, struct span body, const char *const *readers, size_t nreaders,
-	struct blob *blob_r);
+enum store_status packs_put(struct packs *p, struct span body, const char *const *readers,
+	size_t nreaders, struct blob *blob_r);
 /* The blob is durable when this returns STORE_OK. */
 enum store_status packs_sync(struct packs *p, const struct blob *blob);
 

@@ -67,8 +67,8 @@ int blob_head_parse(struct span bytes, uint32_t salt, uint64_t at, struct blob_h
 	head_r->nreaders = get_u32(&in);
 	struct span sum = get_bytes(&in, 32);
 	if (in.bad || found_salt != salt || position != at || head_r->head_size < BLOB_HEAD_MIN ||
-		head_r->head_size > bytes.n || head_r->head_size > BLOB_HEAD_MAX || head_r->head_size % 8 ||
-		head_r->nreaders > BLOB_READERS_MAX)
+		head_r->head_size > bytes.n || head_r->head_size > BLOB_HEAD_MAX ||
+		head_r->head_size % 8 || head_r->nreaders > BLOB_READERS_MAX)
 		return -1;
 	memcpy(head_r->sha256, sum.p, 32);
 	head_r->body_at = at + head_r->head_size;

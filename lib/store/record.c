@@ -18,8 +18,9 @@ static bool header_is_right(struct span bytes, uint32_t salt, uint64_t at, struc
 	r->class = get_u8(&in);
 	get_bytes(&in, 3);
 	r->crc = get_u32(&in);
-	return found_salt == salt && r->at == at && r->length >= RECORD_HEADER && r->length <= RECORD_MAX &&
-	       r->length % 8 == 0 && r->crc == os_crc32c(0, bytes.p, CRC_AT);
+	return found_salt == salt && r->at == at && r->length >= RECORD_HEADER &&
+	       r->length <= RECORD_MAX && r->length % 8 == 0 &&
+	       r->crc == os_crc32c(0, bytes.p, CRC_AT);
 }
 
 int record_parse_header(struct span bytes, uint32_t salt, uint64_t at, struct record *record_r)

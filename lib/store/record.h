@@ -15,7 +15,7 @@ struct record {
 	int64_t time_us;
 	uint32_t length;
 	uint32_t chain; /* crc of the header before */
-	uint32_t crc;   /* of this header */
+	uint32_t crc;	/* of this header */
 	uint8_t class;
 	struct span actor, trace;
 	struct span ops;
@@ -33,18 +33,18 @@ void record_finish(struct str *out, uint32_t salt, struct record *record);
 
 enum op_kind {
 	OP_END,
-	OP_EPOCH,     /* boot id */
-	OP_CREATE,    /* a mailbox */
-	OP_DELETE,    /* a mailbox with its messages */
+	OP_EPOCH,  /* boot id */
+	OP_CREATE, /* a mailbox */
+	OP_DELETE, /* a mailbox with its messages */
 	OP_RENAME,
 	OP_SUBSCRIBE,
-	OP_KEYWORD,   /* a keyword bit gets its name */
-	OP_ADD,       /* messages: delivered, appended or copied */
+	OP_KEYWORD, /* a keyword bit gets its name */
+	OP_ADD,	    /* messages: delivered, appended or copied */
 	OP_FLAGS,
 	OP_EXPUNGE,
-	OP_RECENT,    /* \Recent of all UIDs up to one is claimed */
+	OP_RECENT,	/* \Recent of all UIDs up to one is claimed */
 	OP_UIDVALIDITY, /* the account's counter, set when it is made */
-	OP_LIFT,      /* after damage: all next UIDs, ids and UIDVALIDITYs go up, so that none returns */
+	OP_LIFT, /* after damage: all next UIDs, ids and UIDVALIDITYs go up, so that none returns */
 	OP_COUNT_
 };
 
@@ -113,7 +113,7 @@ struct op_row {
 	int32_t zone;
 	uint64_t sent_date, pack, pack_at;
 	const unsigned char *seen; /* 16 octets naming the delivery, or NULL */
-	struct span summary;       /* in this record; .p NULL: elsewhere, see the next two */
+	struct span summary;	   /* in this record; .p NULL: elsewhere, see the next two */
 	uint64_t summary_at;
 	uint32_t summary_size;
 };
@@ -128,7 +128,8 @@ int op_parse_recent(struct span body, struct op_recent *op_r);
 int op_parse_flags(struct span body, struct op_flags *op_r);
 int op_parse_expunge(struct span body, struct op_expunge *op_r);
 int op_parse_add(struct span body, struct op_add *op_r);
-/* ADD, FLAGS, EXPUNGE: whose mailbox, and the record that touched it before. 1; 0 another kind or damaged. */
+/* ADD, FLAGS, EXPUNGE: whose mailbox, and the record that touched it before. 1; 0 another kind or
+ * damaged. */
 int op_parse_link(const struct op *op, uint32_t *mailbox_r, uint64_t *prev_r);
 
 void op_put_create(struct str *out, const struct op_create *op);

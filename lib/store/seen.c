@@ -12,7 +12,8 @@ struct entry {
 	uint64_t at;
 };
 
-/* entries is a ring once it is full; table finds in it: index + 1, 0 free, open addressing, at most half full. */
+/* entries is a ring once it is full; table finds in it: index + 1, 0 free, open addressing, at most
+ * half full. */
 struct seen {
 	ARRAY(struct entry) entries;
 	size_t oldest;
@@ -82,7 +83,8 @@ static void table_remove(struct seen *s, size_t index)
 	s->table[hole] = 0;
 }
 
-void seen_add(struct seen *s, const unsigned char *digest, int64_t time_s, uint32_t uid, uint64_t at)
+void seen_add(
+	struct seen *s, const unsigned char *digest, int64_t time_s, uint32_t uid, uint64_t at)
 {
 	size_t index = s->entries.n;
 	if (index < SEEN_MAX) {

@@ -1,5 +1,5 @@
-/* The exclusive session lock (rule 22): a file of its own and a description of its own for each session, so that two
- * sessions of one process exclude each other too. */
+/* The exclusive session lock (rule 22): a file of its own and a description of its own for each
+ * session, so that two sessions of one process exclude each other too. */
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -68,7 +68,8 @@ static int each_folder(int dirfd, name_fn fn, void *arg)
 	int rc = 0;
 	for (struct dirent *e; rc == 0 && (e = readdir(dir));) {
 		struct stat st;
-		if (e->d_name[0] != '.' && fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (e->d_name[0] != '.' &&
+			fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 			S_ISDIR(st.st_mode))
 			rc = fn(arg, dirfd, e->d_name);
 	}
@@ -128,7 +129,8 @@ static void copy_conf(struct store *s, const struct store_conf *conf)
 	s->conf = *conf;
 	s->conf.dir = pool_strdup(s->pool, conf->dir);
 	s->conf.partition = pool_strdup(s->pool, conf->partition ? conf->partition : "p0");
-	s->conf.default_mailboxes = pool_strdup(s->pool, conf->default_mailboxes ? conf->default_mailboxes : "");
+	s->conf.default_mailboxes =
+		pool_strdup(s->pool, conf->default_mailboxes ? conf->default_mailboxes : "");
 	if (!s->conf.pack_size)
 		s->conf.pack_size = UINT64_C(1) << 30;
 	if (!s->conf.log_segment_size)
@@ -139,7 +141,8 @@ static void copy_conf(struct store *s, const struct store_conf *conf)
 
 static _Thread_local char open_error[512]; /* the caller has no pool of ours yet */
 
-int store_open_with(const struct store_conf *conf, int (*sync)(int fd), struct store **store_r, const char **err_r)
+int store_open_with(const struct store_conf *conf, int (*sync)(int fd), struct store **store_r,
+	const char **err_r)
 {
 	struct store *s = mem_new(struct store);
 	s->pool = pool_new("store");
@@ -157,8 +160,8 @@ int store_open_with(const struct store_conf *conf, int (*sync)(int fd), struct s
 		*store_r = s;
 		return 0;
 	}
-	snprintf(open_error, sizeof(open_error), "The message store in %s can't be opened: %s.", conf->dir,
-		strerror(errno));
+	snprintf(open_error, sizeof(open_error), "The message store in %s can't be opened: %s.",
+		conf->dir, strerror(errno));
 	*err_r = open_error;
 	store_close(&s);
 	return -1;
@@ -217,7 +220,8 @@ static int compare_ids(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-enum store_status store_list_accounts(struct store *store, struct pool *pool, const char ***v_r, size_t *n_r)
+enum store_status store_list_accounts(
+	struct store *store, struct pool *pool, const char ***v_r, size_t *n_r)
 {
 	struct listing l = {.pool = pool, .ids = ARRAY_IN(pool)};
 	for (size_t i = 0; i < store->npartitions; i++)

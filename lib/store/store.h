@@ -1,10 +1,10 @@
 /*
- * The message store: accounts, mailboxes, messages. Knows no protocol. Used by local (delivery), imapd,
- * pop3d and the operator's tools, any number of processes at once on the same accounts.
+ * The message store: accounts, mailboxes, messages. Knows no protocol. Used by local (delivery),
+ * imapd, pop3d and the operator's tools, any number of processes at once on the same accounts.
  *
  * What it promises
- *  - Whatever returns STORE_OK is on the medium (pack, then log, both synced), except pure flag changes, which
- *    may be synced up to a second later (design rule 13).
+ *  - Whatever returns STORE_OK is on the medium (pack, then log, both synced), except pure flag
+ *    changes, which may be synced up to a second later (design rule 13).
  *  - No UID, MODSEQ or message is ever shown before it is durable; none is ever reused.
  *  - One change = one log record = one MODSEQ, all or nothing, however many messages it touches.
  *  - Accounts are independent: damage to one is never another's failure.
@@ -60,8 +60,8 @@ struct account_limits {
 	uint64_t bytes, messages; /* 0: none */
 };
 
-/* id: minted by directoryd, [a-z0-9]{1,40}, never reused. create: make it when it is not there (first delivery or
- * login). The owner's limits come from the directory. */
+/* id: minted by directoryd, [a-z0-9]{1,40}, never reused. create: make it when it is not there
+ * (first delivery or login). The owner's limits come from the directory. */
 enum store_status account_open(struct store *store, const char *id, bool create,
 	const struct account_limits *limits, struct account **account_r);
 void account_close(struct account **account);
@@ -69,8 +69,8 @@ void account_usage(struct account *account, uint64_t *bytes_r, uint64_t *message
 /* The change counter: sequence of the last durable record (highest MODSEQ of the account). */
 uint64_t account_modseq(struct account *account);
 
-/* Waits until something durable changed after modseq `since` (returns 0), or the deadline (-1). What IDLE sleeps in. Wakes for
- * changes by any process. */
+/* Waits until something durable changed after modseq `since` (returns 0), or the deadline (-1).
+ * What IDLE sleeps in. Wakes for changes by any process. */
 int account_wait(struct account *account, uint64_t since, int64_t deadline);
 
 /* --- mailboxes --- */
@@ -87,7 +87,7 @@ enum special_use {
 extern const char *const special_use_names[USE_COUNT_]; /* "\\Drafts" ...; [USE_NONE] NULL */
 
 struct mailbox_info {
-	uint32_t id;           /* never reused within the account; 0 for a name without mailbox (subscription only) */
+	uint32_t id;           /* never reused in the account; 0: only a subscribed name */
 	const char *name;      /* UTF-8 */
 	unsigned flags;
 	enum special_use use;
@@ -97,8 +97,8 @@ struct mailbox_info {
 	uint64_t highest_modseq;
 };
 
-/* All mailboxes, sorted by name with INBOX first; infos and names are in the pool. counts: fill the numbers, which may have to read
- * each mailbox's checkpoint. */
+/* All mailboxes, sorted by name with INBOX first; infos and names are in the pool. counts: fill
+ * the numbers, which may have to read each mailbox's checkpoint. */
 enum store_status mailbox_list(struct account *a, struct pool *pool, bool counts,
 	struct mailbox_info **v_r, size_t *n_r);
 enum store_status mailbox_find(struct account *a, struct pool *pool, const char *name, bool counts,
@@ -138,14 +138,16 @@ struct msg_row { /* fixed size, as in the checkpoint */
 	uint64_t sent_date;    /* seconds UTC from Date:, or internal_date: sort key */
 };
 
-/* A body that lies in a pack, not yet in any mailbox; it may be added to several accounts (single copy). */
+/* A body that lies in a pack, not yet in any mailbox; it may be added to several accounts
+ * (single copy). */
 struct blob {
 	uint64_t pack, at;
 	uint32_t size;
 	unsigned char sha256[32];
 };
 
-/* Writes the bytes (CRLF lines) to this process's pack without syncing; readers: the accounts that may refer to it. */
+/* Writes the bytes (CRLF lines) to this process's pack without syncing; readers: the accounts
+ * that may refer to it. */
 enum store_status blob_put(struct store *store, struct span body, const char *const *readers,
 	size_t nreaders, struct blob *blob_r);
 
@@ -159,18 +161,21 @@ struct append {
 	int64_t internal_date;
 	int32_t zone;
 	uint64_t sent_date;
-	const char *delivery_id;   /* NULL, or unique per (message, recipient): the second time is STORE_OK, stored once (rule 17) */
+	const char *delivery_id;   /* NULL, or one per message and recipient: stored once (rule 17) */
 	const char *trace;         /* trace id, or NULL */
 };
-/* Adds n messages to one mailbox as one change; their UIDs are consecutive in one block from *first_uid_r. Durable on
- * return. */
-enum store_status mailbox_append(struct account *a, uint32_t mailbox, const struct append *v, size_t n,
-	int64_t deadline, uint32_t *first_uid_r, uint32_t *uidvalidity_r);
+/* Adds n messages to one mailbox as one change; their UIDs are consecutive in one block from
+ * *first_uid_r. Durable on return. Their summaries may take 63 MiB together (STORE_TOO_MANY).
+ * deadline: of the lock, as io_deadline(). Messages whose delivery_id the account has had are left
+ * out; it remembers the last 16,384 of 14 days. If none is left, *first_uid_r is the UID from then. */
+enum store_status mailbox_append(struct account *a, uint32_t mailbox, const struct append *v,
+	size_t n, int64_t deadline, uint32_t *first_uid_r, uint32_t *uidvalidity_r);
 
 /* --- a session's view --- */
 
 /* read_only also means: \Recent is not claimed. */
-enum store_status view_open(struct account *a, uint32_t mailbox, bool read_only, struct view **view_r);
+enum store_status view_open(
+	struct account *a, uint32_t mailbox, bool read_only, struct view **view_r);
 void view_close(struct view **view);
 uint32_t view_count(const struct view *view);
 /* seq is 1-based; valid until the next view_sync. */
@@ -193,19 +198,23 @@ struct view_changes {
 	size_t nchanged;
 	bool exists, recent, keywords; /* the counts or the keyword list changed */
 };
-/* Brings the view up to what is durable now. expunge false: removed messages stay in the view (FETCH, STORE, SEARCH
- * must not renumber), their bodies may be gone. Flag changes made through this view itself are not reported. */
+/* Brings the view up to what is durable now. expunge false: removed messages stay in the view
+ * (FETCH, STORE, SEARCH must not renumber), their bodies may be gone. Flag changes made through
+ * this view itself are not reported. */
 enum store_status view_sync(struct view *view, bool expunge, struct pool *pool,
 	struct view_changes *changes_r);
 
-/* The body, or a range of it: read by pread on helper threads where it is cold. Borrowed memory, valid until the pool is reset.
- * STORE_NOT_FOUND when it was expunged and reclaimed. */
-enum store_status message_read(struct account *a, const struct msg_row *row, uint64_t from, uint64_t n,
-	struct pool *pool, struct span *body_r);
-/* Descriptor and place for stream_send_file; the descriptor is borrowed until the account is closed. */
-enum store_status message_locate(struct account *a, const struct msg_row *row, int *fd_r, uint64_t *at_r);
-/* The summary (mail/summary.h). The copy is the pool's; neighbours come from one read-ahead window, so that walking a
- * mailbox costs a copy a message and no system call. Loops reset a pool of their own for each message. */
+/* The body, or a range of it: read by pread on helper threads where it is cold. Borrowed memory,
+ * valid until the pool is reset. STORE_NOT_FOUND when it was expunged and reclaimed. */
+enum store_status message_read(struct account *a, const struct msg_row *row, uint64_t from,
+	uint64_t n, struct pool *pool, struct span *body_r);
+/* Descriptor and place for stream_send_file; the descriptor is borrowed until the account is
+ * closed. */
+enum store_status message_locate(
+	struct account *a, const struct msg_row *row, int *fd_r, uint64_t *at_r);
+/* The summary (mail/summary.h). The copy is the pool's; neighbours come from one read-ahead
+ * window, so that walking a mailbox costs a copy a message and no system call. Loops reset a
+ * pool of their own for each message. */
 enum store_status message_summary(struct account *a, const struct msg_row *row, struct pool *pool,
 	struct span *summary_r);
 
@@ -221,9 +230,10 @@ struct flag_change {
 enum store_status view_store(struct view *view, const uint32_t *uids, size_t n,
 	const struct flag_change *change, struct pool *pool, uint32_t **failed_r, size_t *nfailed_r);
 /* Removes those of uids that are still there; with only_deleted those that have \Deleted. */
-enum store_status view_expunge(struct view *view, const uint32_t *uids, size_t n, bool only_deleted);
-/* COPY, or MOVE (copy and expunge as one change): new UIDs in the order of uids; those gone meanwhile are left out:
- * *pairs_r has (old, new) pairs in the pool. */
+enum store_status view_expunge(
+	struct view *view, const uint32_t *uids, size_t n, bool only_deleted);
+/* COPY, or MOVE (copy and expunge as one change): new UIDs in the order of uids; those gone
+ * meanwhile are left out: *pairs_r has (old, new) pairs in the pool. */
 struct uid_pair {
 	uint32_t from, to;
 };
@@ -232,7 +242,8 @@ enum store_status view_copy(struct view *view, const uint32_t *uids, size_t n, u
 
 /* --- for POP3 (rule 22) and operators --- */
 
-/* An exclusive session lock of the account: its own lock file, dies with the process. STORE_BUSY when another has it. */
+/* An exclusive session lock of the account: its own lock file, dies with the process. STORE_BUSY
+ * when another has it. */
 struct session_lock;
 enum store_status account_session_lock(struct account *a, struct session_lock **lock_r);
 void account_session_unlock(struct session_lock **lock);
@@ -241,12 +252,13 @@ struct check_report {
 	uint64_t records, messages, blobs_bad, log_damaged, checkpoints_bad;
 	bool repaired;
 };
-/* Reads everything, compares checkpoints with the log and blobs with their SHA-256; rebuild: makes checkpoints anew. A line for
- * each finding goes to say(arg, sentence). */
+/* Reads everything, compares checkpoints with the log and blobs with their SHA-256; rebuild:
+ * makes checkpoints anew. A line for each finding goes to say(arg, sentence). */
 enum store_status account_check(struct store *store, const char *id, bool rebuild,
 	void (*say)(void *arg, const char *sentence), void *arg, struct check_report *report_r);
 /* Ids of all accounts of all partitions, in the pool. */
-enum store_status store_list_accounts(struct store *store, struct pool *pool, const char ***v_r, size_t *n_r);
+enum store_status store_list_accounts(
+	struct store *store, struct pool *pool, const char ***v_r, size_t *n_r);
 
 #define STORE_NAME_MAX      1000    /* octets of a mailbox name */
 #define STORE_LEVELS_MAX    20

@@ -85,7 +85,8 @@ static struct mailbox *add_mailbox(struct tree *t, uint32_t id, struct span name
 {
 	size_t at = place_of(t, id);
 	bool there = at < t->boxes.n && t->boxes.v[at]->id == id;
-	if (there || !name_is_sane(name) || hash_find(t->names, name) || t->boxes.n >= STORE_MAILBOXES_MAX)
+	if (there || !name_is_sane(name) || hash_find(t->names, name) ||
+		t->boxes.n >= STORE_MAILBOXES_MAX)
 		return NULL;
 	struct mailbox *m = mem_new(struct mailbox);
 	m->id = id;
@@ -254,12 +255,13 @@ static int count_ranges(struct span ranges, uint32_t uidnext, uint64_t *n_r)
 	int rc;
 	*n_r = 0;
 	while ((rc = op_range_next(&ranges, &last, &from, &to)) > 0)
-		*n_r += (uint64_t)(to < uidnext ? to : uidnext) - (from < uidnext ? from : uidnext) + 1;
+		*n_r += (uint64_t)(to < uidnext ? to : uidnext) -
+			(from < uidnext ? from : uidnext) + 1;
 	return rc;
 }
 
-static int apply_delta(struct tree *t, const struct record *r, uint32_t mailbox, const struct op_delta *d,
-	struct span ranges)
+static int apply_delta(struct tree *t, const struct record *r, uint32_t mailbox,
+	const struct op_delta *d, struct span ranges)
 {
 	struct mailbox *m = tree_find(t, mailbox);
 	uint64_t rows;
@@ -441,7 +443,8 @@ static int get_mailbox(struct tree *t, struct reader *in)
 	read.changes = get_u64(in);
 	struct span name = get_blob(in);
 	uint8_t nkeywords = get_u8(in);
-	struct mailbox *m = in->bad || read.use >= USE_COUNT_ ? NULL : add_mailbox(t, read.id, name);
+	struct mailbox *m =
+		in->bad || read.use >= USE_COUNT_ ? NULL : add_mailbox(t, read.id, name);
 	if (!m)
 		return -1;
 	read.name = m->name;
@@ -475,7 +478,8 @@ static int parse_body(struct tree *t, struct reader *in)
 int tree_parse(struct tree *t, const char *account, struct span file)
 {
 	struct checkpoint c;
-	if (checkpoint_parse(&c, TREE_MAGIC, account, file) < 0 || c.count != file.n - CHECKPOINT_HEADER)
+	if (checkpoint_parse(&c, TREE_MAGIC, account, file) < 0 ||
+		c.count != file.n - CHECKPOINT_HEADER)
 		return -1;
 	struct span body = span_make(file.p + CHECKPOINT_HEADER, file.n - CHECKPOINT_HEADER);
 	if (os_crc32c(0, body.p, body.n) != c.body_crc)

@@ -1,6 +1,7 @@
 /*
- * What an open account needs beside its log: rows of mailboxes in memory, checkpoints when the tail has
- * grown, and the sync of lazy records. Long parts run on helper threads over a log handle of their own.
+ * What an open account needs beside its log: rows of mailboxes in memory, checkpoints when the tail
+ * has grown, and the sync of lazy records. Long parts run on helper threads over a log handle of
+ * their own.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -147,7 +148,8 @@ enum store_status account_index(struct account *a, uint32_t mailbox, struct inde
 		struct index *other = hash_find_u32(a->indexes, mailbox);
 		if (status != STORE_OK || other) {
 			if (status != STORE_OK)
-				log_error("Mailbox %x of account %s can't be read.", mailbox, a->id);
+				log_error(
+					"Mailbox %x of account %s can't be read.", mailbox, a->id);
 			index_free(&x);
 			if (!other)
 				return status;
@@ -187,8 +189,8 @@ static uint64_t stored_changes(const struct rows_job *job)
 	ssize_t n = fd < 0 ? -1 : pread(fd, header, sizeof(header), 0);
 	if (fd >= 0)
 		close(fd);
-	bool good = n == sizeof(header) &&
-		    checkpoint_parse(&c, INDEX_MAGIC, job->a->id, span_make(header, sizeof(header))) == 0;
+	bool good = n == sizeof(header) && checkpoint_parse(&c, INDEX_MAGIC, job->a->id,
+						   span_make(header, sizeof(header))) == 0;
 	return good ? c.changes : 0;
 }
 
@@ -203,7 +205,8 @@ static int write_rows(void *arg)
 	job->index->at = job->at;
 	job->written = true;
 	job->found_changes = job->changes;
-	return index_write(job->index, job->a->dirfd, job->a->id, job->sequence, job->changes, job->a->store->sync);
+	return index_write(job->index, job->a->dirfd, job->a->id, job->sequence, job->changes,
+		job->a->store->sync);
 }
 
 /* Rule 15: at most what is durable. */
@@ -242,7 +245,8 @@ struct tree_job {
 static int write_tree(void *arg)
 {
 	struct tree_job *job = arg;
-	struct span body = span_make(job->bytes.s + CHECKPOINT_HEADER, job->bytes.len - CHECKPOINT_HEADER);
+	struct span body =
+		span_make(job->bytes.s + CHECKPOINT_HEADER, job->bytes.len - CHECKPOINT_HEADER);
 	return checkpoint_write(job->a->dirfd, "tree", job->bytes.s, body, job->a->store->sync);
 }
 

@@ -8,7 +8,8 @@
 
 #define CLAIM_MS 2000
 
-/* Holes are sorted, so the number of shown slots below holes[i] is holes[i] - i, which never falls: halve on it. */
+/* Holes are sorted, so the number of shown slots below holes[i] is holes[i] - i, which never falls:
+ * halve on it. */
 size_t view_slot(const struct view *v, size_t place)
 {
 	size_t low = 0, high = v->holes.n;
@@ -117,15 +118,16 @@ static enum store_status write_claim(struct view *view, struct mailbox *m, uint3
 	uint32_t from = m->recent_upto + 1;
 	account_start_record(&bytes, NULL);
 	op_put_recent(&bytes, &(struct op_recent){.mailbox = m->id, .upto = upto});
-	enum store_status status = account_write(view->account, &bytes, RECORD_LAZY, view->serial, &end);
+	enum store_status status =
+		account_write(view->account, &bytes, RECORD_LAZY, view->serial, &end);
 	str_fini(&bytes);
 	if (status == STORE_OK)
 		*array_add(&view->recent) = (struct uid_span){from, upto};
 	return status;
 }
 
-/* All that is shown and that no other session has claimed becomes this one's (rule 21). A session that can't have
- * the lock goes without. */
+/* All that is shown and that no other session has claimed becomes this one's (rule 21). A session
+ * that can't have the lock goes without. */
 static void claim_recent(struct view *view)
 {
 	struct account *a = view->account;
@@ -212,7 +214,8 @@ static uint64_t journal_end(const struct index *x)
 	return x->journal_first + x->journal.n;
 }
 
-enum store_status view_open(struct account *a, uint32_t mailbox, bool read_only, struct view **view_r)
+enum store_status view_open(
+	struct account *a, uint32_t mailbox, bool read_only, struct view **view_r)
 {
 	struct index *x;
 	enum store_status status = account_refresh(a);
@@ -276,7 +279,8 @@ static void take_new_slots(struct view *view)
 	view->n = x->n;
 }
 
-/* Slots below view->n that are gone but still shown become holes; their seqs and UIDs are told. One merge. */
+/* Slots below view->n that are gone but still shown become holes; their seqs and UIDs are told. One
+ * merge. */
 static void tell_expunged(struct view *view, struct pool *pool, struct view_changes *c)
 {
 	const struct index *x = view->index;
@@ -292,12 +296,14 @@ static void tell_expunged(struct view *view, struct pool *pool, struct view_chan
 			hole++;
 			continue;
 		}
-		/* The i gone slots before it are holes, or were told just now: removed either way. */
+		/* The i gone slots before it are holes, or were told just now: removed either way.
+		 */
 		c->expunged[c->nexpunged] = slot - (uint32_t)i + 1;
 		c->expunged_uids[c->nexpunged++] = index_row(x, slot)->uid;
 	}
 	array_reset(&view->holes);
-	array_append(&view->holes, x->gone.v, ngone); /* every hole is gone, so this is all of both */
+	array_append(
+		&view->holes, x->gone.v, ngone); /* every hole is gone, so this is all of both */
 }
 
 /* Ranges of slots with foreign flag changes since the last sync, sorted. */
@@ -386,7 +392,8 @@ static bool index_is_bad(const struct index *x)
 	return x->damaged || mapping_is_bad(&x->map);
 }
 
-enum store_status view_sync(struct view *view, bool expunge, struct pool *pool, struct view_changes *changes_r)
+enum store_status view_sync(
+	struct view *view, bool expunge, struct pool *pool, struct view_changes *changes_r)
 {
 	struct account *a = view->account;
 	*changes_r = (struct view_changes){0};

@@ -1,4 +1,5 @@
-/* A session's picture of one mailbox: which slots of the shared index it shows, and up to where it has caught up. */
+/* A session's picture of one mailbox: which slots of the shared index it shows, and up to where it
+ * has caught up. */
 #ifndef STORE_VIEW_H
 #define STORE_VIEW_H
 
@@ -15,9 +16,9 @@ struct view {
 	uint32_t mailbox;
 	bool read_only, gone;
 	uint64_t serial;
-	size_t n;               /* slots known: index rows 0..n-1 */
-	ARRAY(uint32_t) holes;  /* those of them that are not shown, ascending */
-	uint64_t cursor;        /* in the index's journal, absolute */
+	size_t n;		       /* slots known: index rows 0..n-1 */
+	ARRAY(uint32_t) holes;	       /* those of them that are not shown, ascending */
+	uint64_t cursor;	       /* in the index's journal, absolute */
 	ARRAY(struct uid_span) recent; /* UIDs that are \Recent here, ascending */
 	ARRAY(char *) keywords;
 	char *name;

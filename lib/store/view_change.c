@@ -1,4 +1,5 @@
-/* What a session does to messages of its mailbox: flags, expunge, copy, move. Each is one record (rule 14). */
+/* What a session does to messages of its mailbox: flags, expunge, copy, move. Each is one record
+ * (rule 14). */
 #include "base/clock.h"
 #include "store/view.h"
 
@@ -15,7 +16,8 @@ static int find_slot(struct finder *f, uint32_t uid, uint32_t *slot_r)
 	if (slot >= f->x->n || index_row(f->x, slot)->uid != uid)
 		slot = index_slot(f->x, uid);
 	f->next = slot;
-	if (slot >= f->x->n || index_row(f->x, slot)->uid != uid || (f->x->gone.n && index_is_gone(f->x, slot)))
+	if (slot >= f->x->n || index_row(f->x, slot)->uid != uid ||
+		(f->x->gone.n && index_is_gone(f->x, slot)))
 		return 0;
 	f->next = slot + 1;
 	*slot_r = (uint32_t)slot;
@@ -42,20 +44,22 @@ struct storing {
 	const struct mailbox *m;
 	struct op_flags op;
 	struct str ranges;
-	uint32_t last;           /* for op_put_range */
-	uint32_t from, to;       /* slots of the open range; from > to: none */
+	uint32_t last;	   /* for op_put_range */
+	uint32_t from, to; /* slots of the open range; from > to: none */
 	ARRAY(uint32_t) failed;
 	uint64_t unchanged_since;
 };
 
 static uint32_t new_flags(const struct op_flags *op, uint32_t old)
 {
-	return op->op == FLAGS_ADD ? old | op->flags : op->op == FLAGS_REMOVE ? old & ~op->flags : op->flags;
+	return op->op == FLAGS_ADD	? old | op->flags
+	       : op->op == FLAGS_REMOVE ? old & ~op->flags
+					: op->flags;
 }
 
 static uint64_t new_keywords(const struct op_flags *op, uint64_t old)
 {
-	return op->op == FLAGS_ADD      ? old | op->keywords
+	return op->op == FLAGS_ADD	? old | op->keywords
 	       : op->op == FLAGS_REMOVE ? old & ~op->keywords
 					: op->keywords;
 }
@@ -97,7 +101,8 @@ static enum store_status put_flags(struct storing *s, const uint32_t *uids, size
 	if (change->op == FLAGS_REMOVE)
 		s->op.keywords = change_find_keywords(s->m, change->keywords, change->nkeywords);
 	else
-		status = change_put_keywords(bytes, &set, change->keywords, change->nkeywords, &s->op.keywords);
+		status = change_put_keywords(
+			bytes, &set, change->keywords, change->nkeywords, &s->op.keywords);
 	if (status != STORE_OK)
 		return status;
 	struct finder f = {.x = s->view->index};
@@ -112,7 +117,8 @@ static enum store_status put_flags(struct storing *s, const uint32_t *uids, size
 }
 
 /* Lazy unless something firm is before it: then it is shown, and so synced, with that. */
-static enum store_status finish_flags(struct storing *s, struct str *bytes, enum store_status status)
+static enum store_status finish_flags(
+	struct storing *s, struct str *bytes, enum store_status status)
 {
 	struct account *a = s->view->account;
 	uint64_t end = 0;
@@ -130,8 +136,8 @@ static enum store_status finish_flags(struct storing *s, struct str *bytes, enum
 	return status;
 }
 
-enum store_status view_store(struct view *view, const uint32_t *uids, size_t n, const struct flag_change *change,
-	struct pool *pool, uint32_t **failed_r, size_t *nfailed_r)
+enum store_status view_store(struct view *view, const uint32_t *uids, size_t n,
+	const struct flag_change *change, struct pool *pool, uint32_t **failed_r, size_t *nfailed_r)
 {
 	struct storing s = {
 		.view = view,
@@ -161,12 +167,14 @@ enum store_status view_store(struct view *view, const uint32_t *uids, size_t n, 
 
 /* --- expunge --- */
 
-static void collect(const struct view *view, const uint32_t *uids, size_t n, uint32_t need, struct slots *slots)
+static void collect(
+	const struct view *view, const uint32_t *uids, size_t n, uint32_t need, struct slots *slots)
 {
 	struct finder f = {.x = view->index};
 	uint32_t slot;
 	for (size_t i = 0; i < n; i++)
-		if (find_slot(&f, uids[i], &slot) && (index_row(view->index, slot)->flags & need) == need)
+		if (find_slot(&f, uids[i], &slot) &&
+			(index_row(view->index, slot)->flags & need) == need)
 			*array_add(&slots->v) = slot;
 }
 
@@ -208,8 +216,8 @@ static uint64_t octets(const struct index *x, const struct slots *slots)
 	return sum;
 }
 
-static struct uid_pair *pairs_of(const struct index *x, const struct slots *slots, uint32_t first_uid,
-	struct pool *pool)
+static struct uid_pair *pairs_of(
+	const struct index *x, const struct slots *slots, uint32_t first_uid, struct pool *pool)
 {
 	struct uid_pair *v = pool_array(pool, slots->v.n, sizeof(*v));
 	for (size_t i = 0; i < slots->v.n; i++)
@@ -217,8 +225,8 @@ static struct uid_pair *pairs_of(const struct index *x, const struct slots *slot
 	return v;
 }
 
-static enum store_status put_copy(struct view *view, const struct mailbox *m, const struct mailbox *to, bool move,
-	const struct slots *slots, struct str *bytes)
+static enum store_status put_copy(struct view *view, const struct mailbox *m,
+	const struct mailbox *to, bool move, const struct slots *slots, struct str *bytes)
 {
 	struct copy_target target = copy_target_of(to);
 	if (!move && change_is_over_quota(view->account, octets(view->index, slots), slots->v.n))
@@ -229,8 +237,9 @@ static enum store_status put_copy(struct view *view, const struct mailbox *m, co
 	return status;
 }
 
-enum store_status view_copy(struct view *view, const uint32_t *uids, size_t n, uint32_t to_mailbox, bool move,
-	struct pool *pool, struct uid_pair **pairs_r, size_t *n_r, uint32_t *uidvalidity_r)
+enum store_status view_copy(struct view *view, const uint32_t *uids, size_t n, uint32_t to_mailbox,
+	bool move, struct pool *pool, struct uid_pair **pairs_r, size_t *n_r,
+	uint32_t *uidvalidity_r)
 {
 	struct account *a = view->account;
 	struct slots slots = {ARRAY_INIT};

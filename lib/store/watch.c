@@ -1,7 +1,8 @@
 /*
- * Who is told of changes (rule 18): whoever waits watches the account's head with inotify, so that the kernel
- * keeps the list of watchers and forgets them with their process. Writers touch the head after advancing
- * (head_notify). A notice that is lost, or a system without inotify, costs at most the poll.
+ * Who is told of changes (rule 18): whoever waits watches the account's head with inotify, so that
+ * the kernel keeps the list of watchers and forgets them with their process. Writers touch the head
+ * after advancing (head_notify). A notice that is lost, or a system without inotify, costs at most
+ * the poll.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -35,7 +36,8 @@ static void start(struct store *s)
 	s->watched = hash_new();
 	s->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (s->inotify < 0)
-		log_warning("inotify can't be used (%m): changes by other processes are seen every 30 seconds.");
+		log_warning("inotify can't be used (%m): changes by other processes are seen every "
+			    "30 seconds.");
 	else
 		s->watch = loop_watch_add(s->inotify, LOOP_READ, false, on_event, s);
 }

@@ -1,6 +1,6 @@
 /*
- * Writing: lock, one record, unlock; then, outside the lock, make it durable together with whoever else is
- * waiting for the same.
+ * Writing: lock, one record, unlock; then, outside the lock, make it durable together with whoever
+ * else is waiting for the same.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -13,7 +13,8 @@
 
 enum store_status store_status_of(int error)
 {
-	return error == ENOSPC || error == EDQUOT || error == EFBIG ? STORE_DISK_FULL : STORE_FAILED;
+	return error == ENOSPC || error == EDQUOT || error == EFBIG ? STORE_DISK_FULL
+								    : STORE_FAILED;
 }
 
 /* Others hold it for microseconds: first give way, then sleep. */
@@ -38,45 +39,51 @@ static enum store_status take_lock(struct account *a, int64_t deadline)
 
 /* --- healing (format.h, crash argument 6) --- */
 
-/* Copies what the page cache still has of the records past the last durable one. 1 all, 0 some are lost. */
-static int copy_records(struct account *a, uint64_t from, uint64_t end, struct str *out)
+/* What the page cache still has of the records from..end; what is not whole ends them. */
+static uint64_t copy_records(struct account *a, uint64_t from, uint64_t end, struct str *out)
 {
 	uint64_t at = from;
 	while (at < end) {
 		struct record r;
 		struct span bytes;
 		if (log_get(&a->log, at, &r) <= 0 || log_read(&a->log, at, r.length, &bytes) < 0)
-			return 0;
+			break;
 		str_add_span(out, bytes);
 		at += r.length;
 	}
-	return 1;
+	return at;
+}
+
+int account_move_tail(struct account *a, uint64_t from, uint64_t end)
+{
+	struct segment *seg = log_find(&a->log, from);
+	struct str bytes = STR_INIT;
+	int rc = -1;
+	errno = EIO;
+	a->log.window.n = 0;
+	if (seg && copy_records(a, from, end, &bytes) == end)
+		rc = log_add_segment(&a->log, from, seg->salt);
+	if (rc == 0 && bytes.len)
+		rc = log_write(&a->log, from, str_span(&bytes));
+	str_fini(&bytes);
+	return rc;
 }
 
 static enum store_status heal(struct account *a, struct head_group *group)
 {
-	uint64_t durable = head_durable(&a->head);
-	struct segment *seg = log_find(&a->log, durable);
-	struct str bytes = STR_INIT;
-	enum store_status status = STORE_OK;
 	log_error("Segment %llu of account %s can't be synced; its tail is written anew.",
 		(unsigned long long)a->log.n, a->id);
-	a->log.window.n = 0;
-	if (!seg || !copy_records(a, durable, group->end, &bytes)) {
-		log_error("Changes past %llu of account %s are lost with it; none was answered for.",
-			(unsigned long long)durable, a->id);
-		a->stale = true;
-		status = STORE_FAILED;
-	} else if (log_add_segment(&a->log, durable, seg->salt) < 0 ||
-		   (bytes.len && log_write(&a->log, durable, str_span(&bytes)) < 0)) {
-		log_error("Account %s can't be given a new segment: %m.", a->id);
-		status = store_status_of(errno);
-		a->stale = true;
-	} else {
+	if (account_move_tail(a, head_durable(&a->head), group->end) == 0) {
 		group->segment = a->log.n;
 		head_set(&a->head, group);
+		return STORE_OK;
 	}
-	str_fini(&bytes);
+	/* Nothing of it was answered for, but this process has seen it: it must forget, and who
+	 * opens the account next finds out what is left. */
+	log_error("The tail of account %s can't be written anew: %m.", a->id);
+	enum store_status status = store_status_of(errno);
+	head_spoil(&a->head);
+	a->stale = true;
 	return status;
 }
 
@@ -108,7 +115,8 @@ enum store_status account_begin(struct account *a, int64_t deadline)
 {
 	if (fiber_lock(&a->mutex, deadline) < 0)
 		return STORE_BUSY;
-	enum store_status status = account_refresh(a); /* what is cold is read before the lock is held */
+	enum store_status status =
+		account_refresh(a); /* what is cold is read before the lock is held */
 	if (status == STORE_OK)
 		status = take_lock(a, deadline);
 	if (status == STORE_OK) {
@@ -163,8 +171,8 @@ static int segment_for(struct account *a, uint64_t at)
 	return log_add_segment(&a->log, at, 0);
 }
 
-enum store_status account_write(struct account *a, struct str *bytes, enum record_class class, uint64_t origin,
-	uint64_t *end_r)
+enum store_status account_write(struct account *a, struct str *bytes, enum record_class class,
+	uint64_t origin, uint64_t *end_r)
 {
 	struct record r = {
 		.at = a->live.at,
@@ -172,7 +180,7 @@ enum store_status account_write(struct account *a, struct str *bytes, enum recor
 		.floor = head_durable(&a->head),
 		.time_us = clock_wall_us(),
 		.chain = a->live.chain,
-		.class = (uint8_t)class,
+		.class = (uint8_t) class,
 	};
 	if (bytes->len + 8 > RECORD_MAX)
 		return STORE_TOO_MANY;
@@ -208,8 +216,8 @@ static int sync_folder(void *arg)
 	return os_sync_dir(*(int *)arg);
 }
 
-/* Everything from `from` on in all segments, and the segments' names. On failure the segment is marked for all
- * processes before anybody hears of it. */
+/* Everything from `from` on in all segments, and the segments' names. On failure the segment is
+ * marked for all processes before anybody hears of it. */
 static int sync_log(struct account *a, uint64_t from)
 {
 	uint64_t current = a->log.n;

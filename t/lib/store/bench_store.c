@@ -1,4 +1,5 @@
-/* How fast the store is on this disk: bench_store [FOLDER], default a new one below /tmp. Read ratios, not absolutes. */
+/* How fast the store is on this disk: bench_store [FOLDER], default a new one below /tmp. Read
+ * ratios, not absolutes. */
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +10,9 @@
 #include "io/fiber.h"
 #include "store/store.h"
 
-#define BODY     8192
-#define SUMMARY  1200
-#define LARGE    100000
+#define BODY	 8192
+#define SUMMARY	 1200
+#define LARGE	 100000
 #define ACCOUNTS 200
 
 struct bench {
@@ -185,7 +186,8 @@ static void change(struct bench *b)
 	must(view_open(b->account, b->large, false, &view));
 	for (uint32_t i = 0; i < 10000; i++)
 		uids[i] = view_row(view, i + 1)->uid;
-	struct flag_change flag = {.op = FLAGS_ADD, .flags = MSG_FLAGGED, .unchanged_since = UINT64_MAX};
+	struct flag_change flag = {
+		.op = FLAGS_ADD, .flags = MSG_FLAGGED, .unchanged_since = UINT64_MAX};
 	int64_t begun = clock_mono_us();
 	for (int i = 0; i < 100; i++) {
 		flag.op = i % 2 ? FLAGS_REMOVE : FLAGS_ADD;
@@ -242,7 +244,8 @@ int main(int argc, char **argv)
 	char folder[] = "/tmp/bench-store.XXXXXX";
 	const char *err, *dir = argc > 1 ? argv[1] : mkdtemp(folder);
 	struct store_conf conf = {.dir = dir, .partition = "p0", .flag_sync_ms = 1000};
-	struct bench b = {.pool = pool_new("bench"), .body = malloc(BODY), .summary = malloc(SUMMARY)};
+	struct bench b = {
+		.pool = pool_new("bench"), .body = malloc(BODY), .summary = malloc(SUMMARY)};
 	memset(b.body, 'b', BODY);
 	memset(b.summary, 's', SUMMARY);
 	if (!dir || store_open(&conf, &b.store, &err) < 0)

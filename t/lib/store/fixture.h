@@ -36,10 +36,12 @@ struct fixture {
 	struct pool *pool;
 	uint32_t inbox;
 	int (*sync)(int fd);
-	bool fast; /* in memory if there is a file system for it: nothing about durability is seen */
+	bool fast; /* in memory if there is a file system for it: nothing about durability is seen
+		    */
 };
 
-static inline int fixture_remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static inline int fixture_remove_one(
+	const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;
 	(void)type;
@@ -122,8 +124,9 @@ static inline int fixture_teardown(void **state)
 	return 0;
 }
 
-static inline enum store_status fixture_try_append(struct fixture *f, struct account *a, uint32_t mailbox,
-	const char *body, uint32_t flags, const char *delivery_id, uint32_t *uid_r)
+static inline enum store_status fixture_try_append(struct fixture *f, struct account *a,
+	uint32_t mailbox, const char *body, uint32_t flags, const char *delivery_id,
+	uint32_t *uid_r)
 {
 	struct blob blob;
 	const char *readers[] = {a->id};
@@ -140,11 +143,13 @@ static inline enum store_status fixture_try_append(struct fixture *f, struct acc
 		.delivery_id = delivery_id,
 	};
 	if (status == STORE_OK)
-		status = mailbox_append(a, mailbox, &append, 1, clock_mono_ms() + 20000, uid_r, &uidvalidity);
+		status = mailbox_append(
+			a, mailbox, &append, 1, clock_mono_ms() + 20000, uid_r, &uidvalidity);
 	return status;
 }
 
-static inline uint32_t fixture_append(struct fixture *f, uint32_t mailbox, const char *body, uint32_t flags)
+static inline uint32_t fixture_append(
+	struct fixture *f, uint32_t mailbox, const char *body, uint32_t flags)
 {
 	uint32_t uid;
 	assert_ok(fixture_try_append(f, f->account, mailbox, body, flags, NULL, &uid));
@@ -173,8 +178,8 @@ static inline struct view *fixture_view(struct fixture *f, uint32_t mailbox, boo
 	return view;
 }
 
-static inline enum store_status fixture_store(struct fixture *f, struct view *view, enum flag_op op, uint32_t flags,
-	const uint32_t *uids, size_t n)
+static inline enum store_status fixture_store(struct fixture *f, struct view *view, enum flag_op op,
+	uint32_t flags, const uint32_t *uids, size_t n)
 {
 	struct flag_change change = {.op = op, .flags = flags, .unchanged_since = UINT64_MAX};
 	uint32_t *failed;

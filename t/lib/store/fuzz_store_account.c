@@ -1,6 +1,6 @@
 /*
- * A whole account one of whose files is the input (first octet: which): whatever it is, opening, reading, adding and
- * checking end with a status, and another account of the store is not touched.
+ * A whole account one of whose files is the input (first octet: which): whatever it is, opening,
+ * reading, adding and checking end with a status, and another account of the store is not touched.
  */
 #include <fcntl.h>
 #include <ftw.h>
@@ -35,7 +35,8 @@ static const char *const files[] = {"head", "log.1", "tree", "index/1", "log.2"}
 static void put_file(const char *dir, const uint8_t *data, size_t size)
 {
 	char path[256];
-	snprintf(path, sizeof(path), "%s/p0/%02x/a1/%s", dir, os_crc32c(0, "a1", 2) & 0xff, files[data[0] % 5]);
+	snprintf(path, sizeof(path), "%s/p0/%02x/a1/%s", dir, os_crc32c(0, "a1", 2) & 0xff,
+		files[data[0] % 5]);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	if (fd < 0 || os_write_all(fd, data + 1, size - 1) < 0)
 		abort();

@@ -11,7 +11,10 @@ static void try_tree(struct span body)
 	char header[CHECKPOINT_HEADER];
 	struct str file = STR_INIT;
 	struct tree t;
-	struct checkpoint c = {.at = 640, .sequence = 9, .count = body.n, .body_crc = os_crc32c(0, body.p, body.n)};
+	struct checkpoint c = {.at = 640,
+		.sequence = 9,
+		.count = body.n,
+		.body_crc = os_crc32c(0, body.p, body.n)};
 	checkpoint_put(&c, TREE_MAGIC, "a1", header);
 	str_add(&file, header, sizeof(header));
 	str_add_span(&file, body);

@@ -1,6 +1,7 @@
 /*
- * Records made of hostile operations: the input is cut into operations lists (u16 length each), each is put into a
- * whole record and applied to a tree and to the rows of mailbox 1; the raw input is parsed as a record too.
+ * Records made of hostile operations: the input is cut into operations lists (u16 length each),
+ * each is put into a whole record and applied to a tree and to the rows of mailbox 1; the raw input
+ * is parsed as a record too.
  */
 #include "store/index.h"
 #include "store/tree.h"
@@ -17,7 +18,11 @@ struct state {
 static void apply(struct state *s, struct span ops)
 {
 	struct str bytes = STR_INIT;
-	struct record made = {.at = s->at, .sequence = ++s->sequence, .chain = s->chain, .class = RECORD_FIRM}, r;
+	struct record made = {.at = s->at,
+			      .sequence = ++s->sequence,
+			      .chain = s->chain,
+			      .class = RECORD_FIRM},
+		      r;
 	record_start(&bytes, "fuzz", NULL);
 	str_add_span(&bytes, ops);
 	record_finish(&bytes, 7, &made);

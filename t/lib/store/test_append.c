@@ -1,7 +1,8 @@
 /* What is appended is read back, before and after closing. */
 #include "t/lib/store/fixture.h"
 
-static void check_message(struct fixture *f, struct view *view, uint32_t seq, uint32_t uid, const char *text)
+static void check_message(
+	struct fixture *f, struct view *view, uint32_t seq, uint32_t uid, const char *text)
 {
 	const struct msg_row *row = view_row(view, seq);
 	struct span body, summary;
@@ -25,7 +26,8 @@ static void is_read_back(void **state)
 {
 	struct fixture *f = *state;
 	uint32_t one = fixture_append(f, f->inbox, "A: 1\r\n\r\none\r\n", 0);
-	uint32_t two = fixture_append(f, f->inbox, "A: 2\r\n\r\nsecond\r\n", MSG_SEEN | MSG_FLAGGED);
+	uint32_t two =
+		fixture_append(f, f->inbox, "A: 2\r\n\r\nsecond\r\n", MSG_SEEN | MSG_FLAGGED);
 	assert_int_equal(two, one + 1);
 	for (int turn = 0; turn < 2; turn++) {
 		struct view *view = fixture_view(f, f->inbox, true);
@@ -120,11 +122,13 @@ static void over_quota_changes_nothing(void **state)
 	body[60] = '\0';
 	assert_ok(fixture_try_append(f, same, f->inbox, body, 0, NULL, &uid));
 	uint64_t modseq = account_modseq(same);
-	assert_int_equal(fixture_try_append(f, same, f->inbox, body, 0, NULL, &uid), STORE_OVER_QUOTA);
+	assert_int_equal(
+		fixture_try_append(f, same, f->inbox, body, 0, NULL, &uid), STORE_OVER_QUOTA);
 	assert_int_equal(account_modseq(same), modseq);
 	assert_ok(fixture_try_append(f, same, f->inbox, "12345678", 0, NULL, &uid));
 	assert_ok(fixture_try_append(f, same, f->inbox, "1", 0, NULL, &uid));
-	assert_int_equal(fixture_try_append(f, same, f->inbox, "1", 0, NULL, &uid), STORE_OVER_QUOTA);
+	assert_int_equal(
+		fixture_try_append(f, same, f->inbox, "1", 0, NULL, &uid), STORE_OVER_QUOTA);
 	account_usage(same, &bytes, &messages);
 	assert_int_equal(bytes, 69);
 	assert_int_equal(messages, 3);
@@ -138,7 +142,8 @@ static void below_the_reserve_nothing_is_added(void **state)
 	fixture_close(f);
 	f->conf.disk_reserve = UINT64_MAX;
 	fixture_open(f);
-	assert_int_equal(fixture_try_append(f, f->account, f->inbox, "x", 0, NULL, &uid), STORE_DISK_FULL);
+	assert_int_equal(
+		fixture_try_append(f, f->account, f->inbox, "x", 0, NULL, &uid), STORE_DISK_FULL);
 }
 
 static void packs_are_sealed_and_followed_by_others(void **state)
@@ -173,7 +178,8 @@ static void segments_follow_each_other(void **state)
 	f->conf.log_segment_size = 4000;
 	fixture_open(f);
 	for (int i = 0; i < 100; i++)
-		fixture_append(f, f->inbox, "Subject: this one is as long as it must be\r\n\r\n", 0);
+		fixture_append(
+			f, f->inbox, "Subject: this one is as long as it must be\r\n\r\n", 0);
 	assert_in_range(f->account->log.n, 4, 100);
 	fixture_reopen(f);
 	struct view *view = fixture_view(f, f->inbox, true);

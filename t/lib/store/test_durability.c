@@ -1,5 +1,6 @@
 /*
- * What is shown when (rules 11, 13): two stores in one process stand for two processes, their locks exclude each other.
+ * What is shown when (rules 11, 13): two stores in one process stand for two processes, their locks
+ * exclude each other.
  */
 #include "store/view.h"
 #include "t/lib/store/fixture.h"
@@ -89,7 +90,8 @@ static void flags_are_shown_at_once_and_synced_within_the_second(void **state)
 	struct pair *p = *state;
 	struct view_changes c;
 	uint32_t uid = fixture_append(&p->one, p->one.inbox, "x", 0);
-	struct view *view = fixture_view(&p->one, p->one.inbox, false), *other = fixture_view(&p->two, p->two.inbox, true);
+	struct view *view = fixture_view(&p->one, p->one.inbox, false),
+		    *other = fixture_view(&p->two, p->two.inbox, true);
 	assert_ok(account_commit(p->one.account, p->one.account->live.at));
 	uint64_t durable = head_durable(&p->one.account->head);
 	unsigned before = syncs;
@@ -125,14 +127,16 @@ static void a_second_change_of_a_row_sees_the_first(void **state)
 {
 	struct pair *p = *state;
 	uint32_t first = fixture_fill(&p->one, p->one.inbox, 3, 0);
-	struct view *view = fixture_view(&p->one, p->one.inbox, false), *other = fixture_view(&p->two, p->two.inbox, false);
+	struct view *view = fixture_view(&p->one, p->one.inbox, false),
+		    *other = fixture_view(&p->two, p->two.inbox, false);
 	struct slots slots = {ARRAY_INIT};
 	struct str bytes = STR_INIT;
 	uint64_t end;
 	*array_add(&slots.v) = 0;
 	assert_ok(account_begin_rows(p->one.account, p->one.inbox, clock_mono_ms() + 1000));
 	account_start_record(&bytes, NULL);
-	change_put_expunge(&bytes, view->index, tree_find(&p->one.account->live, p->one.inbox), &slots);
+	change_put_expunge(
+		&bytes, view->index, tree_find(&p->one.account->live, p->one.inbox), &slots);
 	assert_ok(account_write(p->one.account, &bytes, RECORD_FIRM, 0, &end)); /* and not synced */
 	account_end(p->one.account);
 	uint32_t uids[] = {first, first + 1};
@@ -173,7 +177,8 @@ static void a_new_segment_is_synced_with_its_folder_first(void **state)
 	p->one.conf.log_segment_size = 1000;
 	fixture_open(&p->one);
 	for (int i = 0; i < 20; i++) {
-		fixture_append(&p->one, p->one.inbox, "Subject: long enough to fill segments\r\n\r\n", 0);
+		fixture_append(
+			&p->one, p->one.inbox, "Subject: long enough to fill segments\r\n\r\n", 0);
 		assert_int_equal(head_linked(&p->one.account->head), p->one.account->log.n);
 	}
 	assert_true(p->one.account->log.n > 2);

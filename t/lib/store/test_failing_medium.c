@@ -1,12 +1,15 @@
-/* A medium that refuses to sync, or has no room left: nothing is promised that is not kept (rule 8). */
+/* A medium that refuses to sync, or has no room left: nothing is promised that is not kept (rule
+ * 8). */
 #include <errno.h>
 #include <sys/mount.h>
 
 #include "t/lib/store/fixture.h"
 
-/* What the next syncs of files with this in their path do. cmocka has one thread; helper threads only read. */
+/* What the next syncs of files with this in their path do. cmocka has one thread; helper threads
+ * only read. */
 static const char *failing; /* NULL: none */
 static int failures_left;
+static uint64_t spoil_at; /* the medium loses what stands here, too; 0 nothing */
 
 static int weak_sync(int fd)
 {
@@ -16,6 +19,8 @@ static int weak_sync(int fd)
 	path[n > 0 ? n : 0] = '\0';
 	if (failing && strstr(path, failing) && failures_left > 0) {
 		failures_left--;
+		if (spoil_at && pwrite(fd, "lost", 4, (off_t)spoil_at) != 4)
+			return -1;
 		errno = EIO;
 		return -1;
 	}
@@ -36,6 +41,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	failing = NULL;
+	spoil_at = 0;
 	return fixture_teardown(state);
 }
 
@@ -54,7 +60,8 @@ static void a_failed_pack_is_left_and_nothing_is_recorded(void **state)
 	uint64_t modseq = account_modseq(f->account);
 	failing = "/packs/";
 	failures_left = 1;
-	assert_int_equal(fixture_try_append(f, f->account, f->inbox, "lost", 0, NULL, &uid), STORE_FAILED);
+	assert_int_equal(
+		fixture_try_append(f, f->account, f->inbox, "lost", 0, NULL, &uid), STORE_FAILED);
 	assert_int_equal(account_modseq(f->account), modseq);
 	assert_int_equal(count_inbox(f), 1);
 	/* The next goes to another pack, and works. */
@@ -80,7 +87,8 @@ static void a_failed_segment_is_written_anew_elsewhere(void **state)
 	for (int turn = 0; turn < 2; turn++) {
 		struct view *view = fixture_view(f, f->inbox, true);
 		assert_int_equal(view_count(view), 3);
-		assert_ok(message_read(f->account, view_row(view, 2), 0, UINT64_MAX, f->pool, &body));
+		assert_ok(
+			message_read(f->account, view_row(view, 2), 0, UINT64_MAX, f->pool, &body));
 		assert_true(span_is(body, "carried over"));
 		view_close(&view);
 		unlink(fixture_path(f, "tree"));
@@ -99,14 +107,38 @@ static void what_can_not_be_synced_is_neither_answered_nor_shown(void **state)
 	uint64_t modseq = account_modseq(f->account);
 	failing = "/log.";
 	failures_left = 1000;
-	assert_int_equal(fixture_try_append(f, f->account, f->inbox, "unanswered", 0, NULL, &uid), STORE_FAILED);
+	assert_int_equal(fixture_try_append(f, f->account, f->inbox, "unanswered", 0, NULL, &uid),
+		STORE_FAILED);
 	assert_int_equal(f->account->shown.sequence, modseq);
-	/* Whoever comes next, when the medium is well again, does not give the UID to another message. */
+	/* Whoever comes next, when the medium is well again, does not give the UID to another
+	 * message. */
 	failures_left = 0;
 	fixture_reopen(f);
 	uint32_t next = fixture_append(f, f->inbox, "after", 0);
 	assert_in_range(next, 2, 3);
 	assert_int_equal(count_inbox(f), next);
+}
+
+/* The page cache has lost the record, too: it was never answered for, and the account goes on. */
+static void a_tail_that_is_lost_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t uid;
+	fixture_append(f, f->inbox, "before", 0);
+	uint64_t end = f->account->live.at, modseq = account_modseq(f->account);
+	failing = "/log.1";
+	failures_left = 1;
+	spoil_at = SEGMENT_HEADER + end - LOG_FIRST + 60;
+	assert_int_equal(
+		fixture_try_append(f, f->account, f->inbox, "lost", 0, NULL, &uid), STORE_FAILED);
+	spoil_at = 0;
+	fixture_reopen(f);
+	assert_int_equal(count_inbox(f), 1);
+	assert_int_equal(f->account->log.n, 2);
+	assert_true(account_modseq(f->account) >= modseq + EPOCH_LIFT);
+	fixture_append(f, f->inbox, "after", 0);
+	fixture_reopen(f);
+	assert_int_equal(count_inbox(f), 2);
 }
 
 static void a_failed_checkpoint_costs_nothing(void **state)
@@ -141,11 +173,13 @@ static void a_full_disk_changes_nothing(void **state)
 	close(fd);
 	memset(body, 'z', sizeof(body) - 1);
 	body[sizeof(body) - 1] = '\0';
-	while ((status = fixture_try_append(f, f->account, f->inbox, body, 0, NULL, &uid)) == STORE_OK)
+	while ((status = fixture_try_append(f, f->account, f->inbox, body, 0, NULL, &uid)) ==
+		STORE_OK)
 		assert_in_range(++n, 1, 300);
 	assert_int_equal(status, STORE_DISK_FULL);
 	uint64_t modseq = account_modseq(f->account);
-	assert_int_equal(fixture_try_append(f, f->account, f->inbox, body, 0, NULL, &uid), STORE_DISK_FULL);
+	assert_int_equal(
+		fixture_try_append(f, f->account, f->inbox, body, 0, NULL, &uid), STORE_DISK_FULL);
 	assert_int_equal(account_modseq(f->account), modseq);
 	assert_int_equal(count_inbox(f), n);
 	assert_int_equal(unlink(ballast), 0);
@@ -198,6 +232,7 @@ int main(void)
 		TEST(a_failed_pack_is_left_and_nothing_is_recorded),
 		TEST(a_failed_segment_is_written_anew_elsewhere),
 		TEST(what_can_not_be_synced_is_neither_answered_nor_shown),
+		TEST(a_tail_that_is_lost_is_given_up),
 		TEST(a_failed_checkpoint_costs_nothing),
 		TEST(a_full_disk_changes_nothing),
 		TEST(a_log_without_room_changes_nothing),

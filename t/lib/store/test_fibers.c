@@ -1,9 +1,10 @@
-/* The store as a daemon uses it: sessions are fibers of one loop, what blocks runs on helper threads. */
+/* The store as a daemon uses it: sessions are fibers of one loop, what blocks runs on helper
+ * threads. */
 #include "t/lib/store/fixture.h"
 
 #define SESSIONS 24
 #define ACCOUNTS 6
-#define ROUNDS   40
+#define ROUNDS	 40
 
 struct sessions {
 	struct fixture *f;
@@ -25,10 +26,12 @@ static void one_round(struct sessions *s, unsigned number, struct account *a, ui
 	struct pool *pool = pool_new("session");
 	uint32_t uid, *failed, n;
 	size_t nfailed;
-	assert_ok(fixture_try_append(s->f, a, inbox, "Subject: fiber\r\n\r\nbody\r\n", 0, NULL, &uid));
+	assert_ok(fixture_try_append(
+		s->f, a, inbox, "Subject: fiber\r\n\r\nbody\r\n", 0, NULL, &uid));
 	s->added[number % ACCOUNTS]++;
 	assert_ok(view_open(a, inbox, false, &view));
-	struct flag_change change = {.op = FLAGS_ADD, .flags = MSG_SEEN, .unchanged_since = UINT64_MAX};
+	struct flag_change change = {
+		.op = FLAGS_ADD, .flags = MSG_SEEN, .unchanged_since = UINT64_MAX};
 	assert_ok(view_store(view, &uid, 1, &change, pool, &failed, &nfailed));
 	assert_ok(view_sync(view, true, pool, &c));
 	n = view_count(view);

@@ -1,4 +1,5 @@
-/* Records, operations, ranges, heads of blobs, remembered deliveries: written and read back, and refused when wrong. */
+/* Records, operations, ranges, heads of blobs, remembered deliveries: written and read back, and
+ * refused when wrong. */
 #include "store/checkpoint.h"
 #include "store/record.h"
 #include "store/seen.h"
@@ -6,7 +7,12 @@
 
 static void a_record(struct str *bytes, struct record *r)
 {
-	*r = (struct record){.at = 4096, .sequence = 77, .floor = 4000, .time_us = -5, .chain = 9, .class = RECORD_LAZY};
+	*r = (struct record){.at = 4096,
+		.sequence = 77,
+		.floor = 4000,
+		.time_us = -5,
+		.chain = 9,
+		.class = RECORD_LAZY};
 	record_start(bytes, "S1", "trace");
 	op_put_delete(bytes, 12);
 	record_finish(bytes, 5, r);
@@ -83,10 +89,10 @@ static void ranges_that_do_not_ascend_are_damage(void **state)
 		const char *bytes;
 		size_t n;
 	} rows[] = {
-		{"\0\0", 2},                             /* UID 0 */
-		{"\5", 1},                               /* half a range */
-		{"\xff\xff\xff\xff\x1f\0", 6},           /* past 2^32 */
-		{"\1\xff\xff\xff\xff\x0f", 6},           /* up to past 2^32 */
+		{"\0\0", 2},		       /* UID 0 */
+		{"\5", 1},		       /* half a range */
+		{"\xff\xff\xff\xff\x1f\0", 6}, /* past 2^32 */
+		{"\1\xff\xff\xff\xff\x0f", 6}, /* up to past 2^32 */
 		{"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\0", 11},
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -101,19 +107,21 @@ static void rows_come_back(void **state)
 	(void)state;
 	struct str bytes = STR_INIT;
 	const unsigned char seen[OP_SEEN_SIZE] = "0123456789abcdef";
-	struct op_row in = {
-		.size = 1234567,
-		.header_size = 999,
-		.flags = 21,
-		.keywords = UINT64_MAX,
-		.internal_date = -1,
-		.zone = -720,
-		.sent_date = (uint64_t)INT64_MIN,
-		.pack = UINT64_MAX,
-		.pack_at = 1,
-		.seen = seen,
-		.summary = SPAN_LIT("summary"),
-	}, out;
+	struct op_row in =
+			      {
+				      .size = 1234567,
+				      .header_size = 999,
+				      .flags = 21,
+				      .keywords = UINT64_MAX,
+				      .internal_date = -1,
+				      .zone = -720,
+				      .sent_date = (uint64_t)INT64_MIN,
+				      .pack = UINT64_MAX,
+				      .pack_at = 1,
+				      .seen = seen,
+				      .summary = SPAN_LIT("summary"),
+			      },
+		      out;
 	op_put_row(&bytes, &in);
 	in.seen = NULL;
 	in.summary = span_make(NULL, 0);
@@ -146,7 +154,13 @@ static void checkpoints_are_one_accounts_and_whole(void **state)
 {
 	(void)state;
 	char header[CHECKPOINT_HEADER];
-	struct checkpoint in = {.at = 1, .sequence = 2, .mailbox = 3, .count = 4, .changes = 5, .body_crc = 6}, out;
+	struct checkpoint in = {.at = 1,
+				  .sequence = 2,
+				  .mailbox = 3,
+				  .count = 4,
+				  .changes = 5,
+				  .body_crc = 6},
+			  out;
 	checkpoint_put(&in, INDEX_MAGIC, "a1", header);
 	struct span bytes = span_make(header, sizeof(header));
 	assert_int_equal(checkpoint_parse(&out, INDEX_MAGIC, "a1", bytes), 0);
@@ -169,12 +183,14 @@ static void deliveries_are_remembered_up_to_the_limits(void **state)
 	char id[32];
 	uint32_t uid;
 	int64_t now = 100000000;
-	const uint32_t forgotten = 4 * SEEN_MAX, old = forgotten + 500, count = forgotten + SEEN_MAX;
+	const uint32_t forgotten = 4 * SEEN_MAX, old = forgotten + 500,
+		       count = forgotten + SEEN_MAX;
 	for (uint32_t i = 0; i < count; i++) {
 		snprintf(id, sizeof(id), "delivery %u", i);
 		seen_digest(id, digest);
 		assert_int_equal(seen_find(s, digest, &uid), 0);
-		seen_add(s, digest, i < old ? now - SEEN_SECONDS - 1 : now, i, i < count - 100 ? 0 : 640);
+		seen_add(s, digest, i < old ? now - SEEN_SECONDS - 1 : now, i,
+			i < count - 100 ? 0 : 640);
 	}
 	seen_put(s, now, 640, &bytes);
 	struct reader in = reader_of(str_span(&bytes));
@@ -182,7 +198,8 @@ static void deliveries_are_remembered_up_to_the_limits(void **state)
 	for (uint32_t i = 0; i < count; i++) {
 		snprintf(id, sizeof(id), "delivery %u", i);
 		seen_digest(id, digest);
-		assert_int_equal(seen_find(s, digest, &uid), i >= forgotten); /* the oldest make room */
+		assert_int_equal(
+			seen_find(s, digest, &uid), i >= forgotten); /* the oldest make room */
 		/* Not stored: what is too old, and what the checkpoint does not cover. */
 		assert_int_equal(seen_find(again, digest, &uid), i >= old && i < count - 100);
 	}

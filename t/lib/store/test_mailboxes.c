@@ -55,7 +55,8 @@ static const char *list(struct fixture *f)
 	struct str out = STR_IN(f->pool);
 	assert_ok(mailbox_list(f->account, f->pool, false, &v, &n));
 	for (size_t i = 0; i < n; i++)
-		str_printf(&out, "%s%s%s%s%s", i ? " " : "", v[i].name, v[i].flags & MAILBOX_NOSELECT ? "!" : "",
+		str_printf(&out, "%s%s%s%s%s", i ? " " : "", v[i].name,
+			v[i].flags & MAILBOX_NOSELECT ? "!" : "",
 			v[i].flags & MAILBOX_HAS_CHILDREN ? "+" : "", v[i].id ? "" : "?");
 	return str_c(&out);
 }
@@ -140,7 +141,8 @@ static void children_are_renamed_too(void **state)
 	uint64_t modseq = account_modseq(f->account);
 	assert_ok(mailbox_rename(f->account, "a", "new/place"));
 	assert_int_equal(account_modseq(f->account), modseq + 1);
-	assert_string_equal(list(f), "INBOX Archive Sent Trash ab new+ new/place+ new/place/b+ new/place/b/c");
+	assert_string_equal(
+		list(f), "INBOX Archive Sent Trash ab new+ new/place+ new/place/b+ new/place/b/c");
 	assert_int_equal(find(f, "new/place/b/c").uidvalidity, validity);
 	assert_int_equal(find(f, "new/place/b/c").messages, 1);
 	assert_int_equal(mailbox_rename(f->account, "a", "x"), STORE_NOT_FOUND);

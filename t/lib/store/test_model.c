@@ -1,11 +1,12 @@
 /*
- * Thousands of random changes through two views, each of a store of its own (so they meet in the files only, as in two
- * processes), compared with a model that is plain arrays; checkpoints made and thrown away at random change nothing.
+ * Thousands of random changes through two views, each of a store of its own (so they meet in the
+ * files only, as in two processes), compared with a model that is plain arrays; checkpoints made
+ * and thrown away at random change nothing.
  */
 #include "t/lib/store/fixture.h"
 
-#define BOXES 3
-#define VIEWS 2
+#define BOXES	 3
+#define VIEWS	 2
 #define ROWS_MAX 20000
 
 struct model_row {
@@ -93,7 +94,9 @@ static void do_store(struct model *m)
 	uint64_t modseq = account_modseq(v->f->account);
 	for (size_t i = 0; i < n; i++) {
 		struct model_row *r = find_row(b, uids[i]);
-		uint32_t now = op == FLAGS_SET ? flags : op == FLAGS_ADD ? r->flags | flags : r->flags & ~flags;
+		uint32_t now = op == FLAGS_SET	 ? flags
+			       : op == FLAGS_ADD ? r->flags | flags
+						 : r->flags & ~flags;
 		if (r->gone || now == r->flags)
 			continue;
 		r->flags = now;
@@ -130,7 +133,8 @@ static void do_copy(struct model *m)
 	uint32_t uidvalidity;
 	if (n > 20)
 		n = 20;
-	assert_ok(view_copy(v->view, uids, n, to->id, move, m->f->pool, &pairs, &npairs, &uidvalidity));
+	assert_ok(view_copy(
+		v->view, uids, n, to->id, move, m->f->pool, &pairs, &npairs, &uidvalidity));
 	uint64_t modseq = account_modseq(v->f->account);
 	for (size_t i = 0; i < n; i++) {
 		struct model_row *r = find_row(from, uids[i]);
@@ -281,7 +285,8 @@ static void check_counts(struct model *m)
 		uint32_t there = 0, deleted = 0;
 		for (size_t i = 0; i < m->boxes[b].n; i++) {
 			there += !m->boxes[b].rows[i].gone;
-			deleted += !m->boxes[b].rows[i].gone && m->boxes[b].rows[i].flags & MSG_DELETED;
+			deleted += !m->boxes[b].rows[i].gone &&
+				   m->boxes[b].rows[i].flags & MSG_DELETED;
 		}
 		for (size_t i = 0; i < n; i++)
 			if (v[i].id == m->boxes[b].id) {
@@ -297,8 +302,14 @@ struct step {
 };
 
 static const struct step steps[] = {
-	{do_append, 30}, {do_store, 25}, {do_expunge, 12}, {do_copy, 8}, {do_sync, 40},
-	{do_reselect, 4}, {do_reopen, 1}, {do_checkpoint, 1},
+	{do_append, 30},
+	{do_store, 25},
+	{do_expunge, 12},
+	{do_copy, 8},
+	{do_sync, 40},
+	{do_reselect, 4},
+	{do_reopen, 1},
+	{do_checkpoint, 1},
 };
 
 static void run_steps(struct model *m, unsigned count)

@@ -1,4 +1,5 @@
-/* Several processes, and several fibers of one, on the same account at the same time; some of them killed. */
+/* Several processes, and several fibers of one, on the same account at the same time; some of them
+ * killed. */
 #include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -7,7 +8,8 @@
 
 #define EACH 2000
 
-static void start_child(struct fixture *f, void (*run)(struct fixture *f, unsigned number), unsigned number, pid_t *pid)
+static void start_child(struct fixture *f, void (*run)(struct fixture *f, unsigned number),
+	unsigned number, pid_t *pid)
 {
 	*pid = fork();
 	if (*pid)
@@ -36,7 +38,8 @@ static void append_many(struct fixture *f, unsigned number)
 	}
 }
 
-/* Meanwhile flags come and go: every flag record is tiny, and the row changes must add up for everybody. */
+/* Meanwhile flags come and go: every flag record is tiny, and the row changes must add up for
+ * everybody. */
 static void store_many(struct fixture *f, unsigned number)
 {
 	(void)number;
@@ -49,7 +52,8 @@ static void store_many(struct fixture *f, unsigned number)
 		uint32_t n = view_count(view);
 		for (uint32_t seq = 1; seq <= n; seq++)
 			uids[seq - 1] = view_row(view, seq)->uid;
-		if (fixture_store(f, view, i % 2 ? FLAGS_ADD : FLAGS_REMOVE, MSG_FLAGGED, uids, n) != STORE_OK)
+		if (fixture_store(f, view, i % 2 ? FLAGS_ADD : FLAGS_REMOVE, MSG_FLAGGED, uids,
+			    n) != STORE_OK)
 			_exit(3);
 		pool_reset(f->pool);
 	}
@@ -123,7 +127,9 @@ static void check_acks(struct fixture *f, uint32_t from)
 	uint32_t n = atomic_load(&acks->n);
 	struct span body;
 	for (uint32_t i = from; i < n; i++) {
-		assert_true(i == 0 || acks->uids[i] > acks->uids[i - 1]); /* one child at a time: never reused */
+		assert_true(
+			i == 0 ||
+			acks->uids[i] > acks->uids[i - 1]); /* one child at a time: never reused */
 		uint32_t seq = view_seq_of(view, acks->uids[i]);
 		assert_in_range(seq, 1, view_count(view));
 		const struct msg_row *row = view_row(view, seq);
@@ -247,7 +253,8 @@ static void a_session_lock_excludes_and_dies_with_its_holder(void **state)
 
 static void hold_account(struct fixture *f, unsigned fd)
 {
-	if (account_begin(f->account, clock_mono_ms() + 1000) != STORE_OK || write((int)fd, "x", 1) != 1)
+	if (account_begin(f->account, clock_mono_ms() + 1000) != STORE_OK ||
+		write((int)fd, "x", 1) != 1)
 		_exit(1);
 	pause();
 }
@@ -266,11 +273,14 @@ static void a_held_lock_is_busy_at_the_deadline(void **state)
 	assert_ok(blob_put(f->store, SPAN_LIT("x"), NULL, 0, &blob));
 	struct append append = {.blob = blob};
 	int64_t begun = clock_mono_ms();
-	assert_int_equal(mailbox_append(f->account, f->inbox, &append, 1, begun + 100, &uid, &uidvalidity), STORE_BUSY);
+	assert_int_equal(
+		mailbox_append(f->account, f->inbox, &append, 1, begun + 100, &uid, &uidvalidity),
+		STORE_BUSY);
 	assert_in_range(clock_mono_ms() - begun, 90, 2000);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	assert_ok(mailbox_append(f->account, f->inbox, &append, 1, clock_mono_ms() + 1000, &uid, &uidvalidity));
+	assert_ok(mailbox_append(
+		f->account, f->inbox, &append, 1, clock_mono_ms() + 1000, &uid, &uidvalidity));
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -288,7 +298,8 @@ static void append_some(void *arg)
 	struct workers *w = arg;
 	for (int i = 0; i < 100; i++) {
 		uint32_t uid;
-		w->failed += fixture_try_append(w->f, w->f->account, w->f->inbox, "x", 0, NULL, &uid) != STORE_OK;
+		w->failed += fixture_try_append(w->f, w->f->account, w->f->inbox, "x", 0, NULL,
+				     &uid) != STORE_OK;
 	}
 	fiber_group_leave(&w->group);
 }

@@ -1,11 +1,11 @@
 /*
- * Files cut and flipped at every byte of their last KiB: the account comes back with every whole record, says what it
- * lost, never gives a UID twice, and its neighbour does not notice.
+ * Files cut and flipped at every byte of their last KiB: the account comes back with every whole
+ * record, says what it lost, never gives a UID twice, and its neighbour does not notice.
  */
 #include "t/lib/store/fixture.h"
 
 #define MESSAGES 20
-#define LAST     1024
+#define LAST	 1024
 
 struct copy {
 	char *bytes;
@@ -16,7 +16,7 @@ struct scene {
 	struct fixture f;
 	struct copy log, head, tree, index;
 	uint64_t ends[MESSAGES + 1]; /* file offset where the record of message i ends */
-	size_t data;                 /* octets of the log that hold records */
+	size_t data;		     /* octets of the log that hold records */
 };
 
 static int no_sync(int fd)
@@ -115,10 +115,11 @@ static int teardown(void **state)
 struct result {
 	uint32_t messages;
 	uint32_t added; /* UID of one appended afterwards */
-	uint32_t last;  /* highest UID seen before */
+	uint32_t last;	/* highest UID seen before */
 };
 
-/* Opens what is there, as after a power cut when rebooted is set, looks at everything and adds a message. */
+/* Opens what is there, as after a power cut when rebooted is set, looks at everything and adds a
+ * message. */
 static struct result visit(struct scene *s, bool rebooted)
 {
 	struct fixture *f = &s->f;
@@ -144,7 +145,8 @@ static struct result visit(struct scene *s, bool rebooted)
 		char want[64];
 		snprintf(want, sizeof(want), "Subject: %u\r\n\r\nthe body\r\n", row->uid);
 		assert_true(span_is(body, want));
-		(void)message_summary(f->account, row, f->pool, &summary); /* may be lost with its record */
+		(void)message_summary(
+			f->account, row, f->pool, &summary); /* may be lost with its record */
 	}
 	view_close(&view);
 	r.added = fixture_append(f, info.id, "new", 0);
@@ -192,7 +194,8 @@ static void log_cut_below_the_floor(void **state)
 	}
 }
 
-/* A power cut in the middle of a record: without the head nothing says that the tail was answered for. */
+/* A power cut in the middle of a record: without the head nothing says that the tail was answered
+ * for. */
 static void log_torn_above_the_floor(void **state)
 {
 	struct scene *s = *state;
@@ -265,7 +268,8 @@ static void segment_header_flipped(void **state)
 }
 
 /* Checkpoints and head are caches: nothing is lost with them. */
-static void spoil_cache(struct scene *s, const char *name, struct copy *c, size_t first, size_t last, bool rebooted)
+static void spoil_cache(
+	struct scene *s, const char *name, struct copy *c, size_t first, size_t last, bool rebooted)
 {
 	for (size_t at = first; at < last; at++) {
 		restore(s);
@@ -320,7 +324,8 @@ static void everything_but_the_log_is_gone(void **state)
 	assert_int_equal(r.added, MESSAGES + 1);
 }
 
-/* Damage in the middle, with everything that could hide it gone: found by the walk, kept, said, counted. */
+/* Damage in the middle, with everything that could hide it gone: found by the walk, kept, said,
+ * counted. */
 static void damage_is_reported_and_kept(void **state)
 {
 	struct scene *s = *state;
@@ -332,7 +337,8 @@ static void damage_is_reported_and_kept(void **state)
 	s->log.bytes[at] ^= 1;
 	put(&s->f, "log.1", &s->log, s->log.n);
 	s->log.bytes[at] ^= 1;
-	snprintf(name, sizeof(name), "damage.%llx", (unsigned long long)(s->ends[5] - SEGMENT_HEADER + LOG_FIRST));
+	snprintf(name, sizeof(name), "damage.%llx",
+		(unsigned long long)(s->ends[5] - SEGMENT_HEADER + LOG_FIRST));
 	unlink(fixture_path(&s->f, name));
 	struct result r = visit(s, true);
 	assert_true(r.added > MESSAGES);
@@ -363,7 +369,8 @@ static void a_head_that_promises_too_much(void **state)
 	close(dirfd);
 }
 
-static void put_record(struct log *log, uint64_t *at, uint64_t sequence, uint32_t chain, uint32_t *crc_r)
+static void put_record(
+	struct log *log, uint64_t *at, uint64_t sequence, uint32_t chain, uint32_t *crc_r)
 {
 	struct str bytes = STR_INIT;
 	struct record r = {.at = *at, .sequence = sequence, .chain = chain, .class = RECORD_FIRM};

@@ -12,7 +12,8 @@ static void expunges_are_told_in_order_and_renumber(void **state)
 	struct fixture *f = *state;
 	struct view_changes c;
 	uint32_t first = fixture_fill(f, f->inbox, 10, 0);
-	struct view *one = fixture_view(f, f->inbox, false), *two = fixture_view(f, f->inbox, false);
+	struct view *one = fixture_view(f, f->inbox, false),
+		    *two = fixture_view(f, f->inbox, false);
 	uint32_t gone[] = {first + 1, first + 2, first + 5, first + 9, first + 77};
 	assert_ok(view_expunge(one, gone, 5, false));
 	/* Not while sequence numbers must hold. */
@@ -56,8 +57,10 @@ static void other_sessions_flags_are_told_own_are_not(void **state)
 {
 	struct fixture *f = *state;
 	struct view_changes c;
-	uint32_t first = fixture_fill(f, f->inbox, 5, 0), uids[] = {first + 1, first + 2, first + 4};
-	struct view *one = fixture_view(f, f->inbox, false), *two = fixture_view(f, f->inbox, false);
+	uint32_t first = fixture_fill(f, f->inbox, 5, 0),
+		 uids[] = {first + 1, first + 2, first + 4};
+	struct view *one = fixture_view(f, f->inbox, false),
+		    *two = fixture_view(f, f->inbox, false);
 	assert_ok(fixture_store(f, one, FLAGS_ADD, MSG_SEEN, uids, 3));
 	sync_view(f, one, true, &c);
 	assert_int_equal(c.nchanged, 0);
@@ -97,9 +100,11 @@ static void flags_are_set_added_and_removed(void **state)
 	view_close(&view);
 }
 
-static enum store_status keyword(struct fixture *f, struct view *view, enum flag_op op, const char *name, uint32_t uid)
+static enum store_status keyword(
+	struct fixture *f, struct view *view, enum flag_op op, const char *name, uint32_t uid)
 {
-	struct flag_change change = {.op = op, .keywords = &name, .nkeywords = 1, .unchanged_since = UINT64_MAX};
+	struct flag_change change = {
+		.op = op, .keywords = &name, .nkeywords = 1, .unchanged_since = UINT64_MAX};
 	uint32_t *failed;
 	size_t nfailed;
 	return view_store(view, &uid, 1, &change, f->pool, &failed, &nfailed);
@@ -151,12 +156,14 @@ static void keywords_get_bits_and_keep_them(void **state)
 static void changes_since_are_refused(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t first = fixture_fill(f, f->inbox, 3, 0), uids[] = {first, first + 1, first + 2}, *failed;
+	uint32_t first = fixture_fill(f, f->inbox, 3, 0), uids[] = {first, first + 1, first + 2},
+		 *failed;
 	size_t nfailed;
 	struct view *view = fixture_view(f, f->inbox, false);
 	uint64_t since = account_modseq(f->account);
 	assert_ok(fixture_store(f, view, FLAGS_ADD, MSG_SEEN, uids + 1, 1));
-	struct flag_change change = {.op = FLAGS_ADD, .flags = MSG_FLAGGED, .unchanged_since = since};
+	struct flag_change change = {
+		.op = FLAGS_ADD, .flags = MSG_FLAGGED, .unchanged_since = since};
 	assert_ok(view_store(view, uids, 3, &change, f->pool, &failed, &nfailed));
 	assert_int_equal(nfailed, 1);
 	assert_int_equal(failed[0], first + 1);
@@ -180,7 +187,8 @@ static void each_message_is_recent_to_one_session(void **state)
 	struct view *looker = fixture_view(f, f->inbox, true); /* EXAMINE claims nothing */
 	view_info(looker, &info);
 	assert_int_equal(info.recent, 2);
-	struct view *one = fixture_view(f, f->inbox, false), *two = fixture_view(f, f->inbox, false);
+	struct view *one = fixture_view(f, f->inbox, false),
+		    *two = fixture_view(f, f->inbox, false);
 	view_info(one, &info);
 	assert_int_equal(info.recent, 2);
 	assert_int_equal(view_flags(one, 1), MSG_RECENT);
@@ -214,7 +222,8 @@ static void a_read_only_view_changes_nothing(void **state)
 	assert_int_equal(fixture_store(f, view, FLAGS_ADD, MSG_SEEN, &uid, 1), STORE_DENIED);
 	assert_int_equal(view_expunge(view, &uid, 1, false), STORE_DENIED);
 	uint32_t there = fixture_mailbox(f, "Archive");
-	assert_int_equal(view_copy(view, &uid, 1, there, true, f->pool, &pairs, &n, &uidvalidity), STORE_DENIED);
+	assert_int_equal(view_copy(view, &uid, 1, there, true, f->pool, &pairs, &n, &uidvalidity),
+		STORE_DENIED);
 	assert_ok(view_copy(view, &uid, 1, there, false, f->pool, &pairs, &n, &uidvalidity));
 	assert_int_equal(n, 1);
 	view_close(&view);
@@ -223,10 +232,12 @@ static void a_read_only_view_changes_nothing(void **state)
 static void a_move_is_one_change(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t first = fixture_fill(f, f->inbox, 4, MSG_FLAGGED), uids[] = {first, first + 2, first + 9}, uidvalidity;
+	uint32_t first = fixture_fill(f, f->inbox, 4, MSG_FLAGGED),
+		 uids[] = {first, first + 2, first + 9}, uidvalidity;
 	uint32_t there = fixture_mailbox(f, "Archive");
 	uint64_t bytes, messages, after, modseq = account_modseq(f->account);
-	struct view *view = fixture_view(f, f->inbox, true), *other = fixture_view(f, there, true), *from;
+	struct view *view = fixture_view(f, f->inbox, true), *other = fixture_view(f, there, true),
+		    *from;
 	struct view_changes c;
 	struct uid_pair *pairs;
 	size_t n;
@@ -257,15 +268,16 @@ static void a_move_is_one_change(void **state)
 static void a_copy_may_not_pass_the_quota(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t uid = fixture_append(f, f->inbox, "12345678", 0), uidvalidity, there = fixture_mailbox(f, "Archive");
+	uint32_t uid = fixture_append(f, f->inbox, "12345678", 0), uidvalidity,
+		 there = fixture_mailbox(f, "Archive");
 	struct account_limits limits = {.bytes = 10};
 	struct account *same;
 	struct uid_pair *pairs;
 	size_t n;
 	assert_ok(account_open(f->store, "a1", false, &limits, &same));
 	struct view *view = fixture_view(f, f->inbox, false);
-	assert_int_equal(
-		view_copy(view, &uid, 1, there, false, f->pool, &pairs, &n, &uidvalidity), STORE_OVER_QUOTA);
+	assert_int_equal(view_copy(view, &uid, 1, there, false, f->pool, &pairs, &n, &uidvalidity),
+		STORE_OVER_QUOTA);
 	assert_ok(view_copy(view, &uid, 1, there, true, f->pool, &pairs, &n, &uidvalidity));
 	view_close(&view);
 	account_close(&same);

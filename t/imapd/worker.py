@@ -142,7 +142,7 @@ class Worker:
         (self.dir / "etc/thurn.conf").write_text(
             "hostname = mail.sandbox.test\nroot = ..\nrun_dir = run\nstore_dir = %s\nlog = %s/log\n"
             "privilege = none\ntls_cert =\ntls_key =\n[imapd]\n%s\n" % (store, self.dir, conf))
-        (self.dir / "etc/services.conf").write_text("[imapd]\nlisten = unix:imapd\n")
+        (self.dir / "etc/services.conf").write_text("[imapd]\nlisten = unix:imapd\nconnections = 5000\n")
         self.directory = Directory(self.dir / "run/directory-auth")
         self.directory.start()
         self.process = None

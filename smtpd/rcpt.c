@@ -39,14 +39,14 @@ static const struct smtp_fault *quota_fault(const struct session *s, const struc
 	return r->quota_bytes && s->tx.mail.size > r->quota_bytes ? &never_fits : NULL;
 }
 
-/* A name without a domain (postmaster, local users) is somebody here; the queue gets the whole
- * address. */
-static const char *full_address(struct session *s, const struct address *a, const struct route *r)
+/* A name without a domain (postmaster, local users) is somebody of the directory's default domain: a
+ * user gets their whole address, an alias stays as it is, for the queue to look up the same way. */
+static const char *queue_address(
+	struct session *s, const struct address *a, const struct route *r)
 {
 	if (!*a->domain && r->canonical && *r->canonical)
 		return pool_strdup(s->tx.pool, r->canonical);
-	struct address whole = {a->local, *a->domain ? a->domain : s->d->common->hostname};
-	return address_text(s->tx.pool, &whole);
+	return address_text(s->tx.pool, a);
 }
 
 static void accept_recipient(struct session *s, const struct smtp_rcpt *rcpt, const char *address)
@@ -110,7 +110,7 @@ void cmd_rcpt(struct session *s, struct span args)
 		return;
 	}
 	lookup_address(s->d, s->scratch, &rcpt.address, &route);
-	const char *address = full_address(s, &rcpt.address, &route);
+	const char *address = queue_address(s, &rcpt.address, &route);
 	if (check_route(s, &route, address))
 		accept_recipient(s, &rcpt, address);
 }

@@ -77,3 +77,11 @@ def test_by_the_local_socket(thurn, seen):
     seen.append("local")
     got = thurn.wait_for_mail("anna", len(seen))[-1]
     assert got.startswith(b"Return-Path: <anna@sandbox.test>\r\nReceived: by sandbox.test with local")
+
+
+def test_postmaster_without_a_domain(thurn):
+    thurn.thurn("alias", "add", "postmaster@sandbox.test", "bert@sandbox.test", check=False)
+    with Dialogue(thurn.ports["smtp"]) as d:
+        d.hello()
+        d.message(to="postmaster")
+    thurn.wait_for_mail("bert")

@@ -5,7 +5,7 @@
 #include "conf/conf.h"
 
 /* Hashing may have to wait for its turn. */
-#define AUTH_DEADLINE_MS 30000
+#define AUTH_DEADLINE_MS 20000
 
 struct auth {
 	struct ipc_client *client;

@@ -2,14 +2,14 @@
 
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "base/codec.h"
 #include "base/log.h"
 #include "login/messages.h"
 
 #define HAND_OVER_MS 10000
-#define OFFER_MS     60000 /* how long directoryd's word on its mechanisms counts */
-#define RETRY_MS     5000  /* before it is asked again when it did not answer */
+#define OFFER_MS     60000 /* how often directoryd is asked for its mechanisms */
+#define RETRY_MS     1000  /* when it did not answer */
+#define FIRST_OFFER_MS 10000
 
 /* When the server stops, who has not logged in need not be waited for: their next read finds the end. */
 static void stop_fiber(void *arg)
@@ -22,6 +22,31 @@ static void stop_fiber(void *arg)
 		shutdown(stream_fd(list_entry(at, struct login, link)->conn->stream), SHUT_RD);
 }
 
+static bool ask_for_offer(struct login_shared *shared, bool secure)
+{
+	struct pool *pool = pool_new("offer");
+	const char *names = auth_mechanisms(shared->directory, pool, secure);
+	bool known = *names;
+	if (known) {
+		mem_free(&shared->offers[secure]);
+		shared->offers[secure] = mem_strdup(names);
+		fiber_wake_all(&shared->offered);
+	}
+	pool_free(&pool);
+	return known;
+}
+
+/* No connection waits for directoryd to be greeted. */
+static void offers_fiber(void *arg)
+{
+	struct service_ctx *svc = arg;
+	struct login_shared *shared = svc->state;
+	while (!svc->stopping) {
+		bool known = ask_for_offer(shared, false) && ask_for_offer(shared, true);
+		fiber_wait(service_stop_cond(svc), io_deadline(known ? OFFER_MS : RETRY_MS));
+	}
+}
+
 int login_start(struct service_ctx *svc, const char **err_r)
 {
 	struct login_shared *shared = pool_new_of(svc->pool, struct login_shared);
@@ -30,6 +55,7 @@ int login_start(struct service_ctx *svc, const char **err_r)
 	list_init(&shared->logins);
 	svc->state = shared;
 	fiber_start("stop", stop_fiber, svc);
+	fiber_start("offers", offers_fiber, svc);
 	return 0;
 }
 
@@ -64,26 +90,19 @@ bool login_has_tls(const struct login *l)
 	return service_tls(l->conn->svc) && !stream_is_tls(l->conn->stream);
 }
 
-/* One connection asks, the others go on with what was said before. */
-static const char *offer(struct login *l, struct pool *pool, bool secure)
+/* Waits only while nobody knows yet. */
+static const char *offer(struct login_shared *shared, bool secure)
 {
-	struct login_shared *shared = l->shared;
-	int64_t now = clock_mono_ms();
-	if (shared->offers[secure].names && now < shared->offers[secure].until)
-		return shared->offers[secure].names;
-	shared->offers[secure].until = now + RETRY_MS;
-	const char *names = auth_mechanisms(shared->directory, pool, secure);
-	if (*names) {
-		mem_free(&shared->offers[secure].names);
-		shared->offers[secure].names = mem_strdup(names);
-		shared->offers[secure].until = now + OFFER_MS;
-	}
-	return shared->offers[secure].names ? shared->offers[secure].names : "";
+	int64_t deadline = io_deadline(FIRST_OFFER_MS);
+	while (!shared->offers[secure])
+		if (fiber_wait(&shared->offered, deadline) != 0)
+			return "";
+	return shared->offers[secure];
 }
 
 const char *login_mechanisms(struct login *l, struct pool *pool)
 {
-	struct span rest = span_of(pool_strdup(pool, offer(l, pool, login_is_secure(l)))), word;
+	struct span rest = span_of(pool_strdup(pool, offer(l->shared, login_is_secure(l)))), word;
 	bool tls = stream_is_tls(l->conn->stream);
 	struct str out = STR_IN(pool);
 	while (span_split(&rest, ' ', &word)) {

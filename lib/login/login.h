@@ -15,10 +15,8 @@
 struct login_shared {
 	struct ipc_client *directory; /* unix:directory-auth */
 	struct list logins;           /* connections that have not logged in */
-	struct {
-		char *names; /* mechanisms that directoryd offers; NULL before the first answer */
-		int64_t until;
-	} offers[2];         /* without and with TLS */
+	char *offers[2];              /* mechanisms of directoryd, without and with TLS; NULL before its first answer */
+	struct fiber_cond offered;
 };
 
 struct login {
@@ -51,8 +49,7 @@ void login_init(struct login *l, struct conn *conn, const char *service, const c
 void login_fini(struct login *l);
 /* Passwords may be sent as they are: TLS is up, or the configuration says so. */
 bool login_is_secure(const struct login *l);
-/* What may be used now, separated by blanks. Waits for directoryd at most once a minute; what it said last counts while
- * it is not there. */
+/* What may be used now, separated by blanks. */
 const char *login_mechanisms(struct login *l, struct pool *pool);
 bool login_has_tls(const struct login *l); /* STARTTLS can be offered */
 

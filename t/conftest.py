@@ -48,10 +48,8 @@ def instance():
     made = []
 
     def make(*args, **kwargs):
-        t = thurn_module.Instance.__new__(thurn_module.Instance)
-        made.append(t)
-        t.__init__(*args, **kwargs)
-        return t
+        made.append(thurn_module.Instance(*args, **kwargs))
+        return made[-1]
 
     yield make
     close_all(made)
@@ -60,9 +58,6 @@ def instance():
 @pytest.fixture(scope="module")
 def thurn():
     """One instance with the users anna and bert for all tests of a file."""
-    made = []
-    t = thurn_module.Instance.__new__(thurn_module.Instance)
-    made.append(t)
-    t.__init__()
+    t = thurn_module.Instance()
     yield t
-    close_all(made)
+    t.close()

@@ -99,10 +99,15 @@ class Instance:
         self.passwords = {}
         self.ports = {}
         self.log_seen = 0
-        if start:
+        if not start:
+            return
+        try:
             self.start()
             for user in users:
                 self.add_user(user)
+        except BaseException:
+            self.close()  # whoever called us gets no instance that could be closed
+            raise
 
     # --- life ---
 

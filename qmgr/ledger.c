@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "base/wire.h"
 #include "qmgr/agents.h"
+#include "qmgr/load.h"
 #include "qmgr/spool.h"
 
 #define CACHE_SIZE (16u * 1024 * 1024)
@@ -28,8 +29,9 @@ enum entry_kind { ENTRY_SAVED, ENTRY_FINISHED };
 struct entry {
 	enum entry_kind kind;
 	struct message *message; /* SAVED */
-	struct segment *segment; /* FINISHED */
+	struct segment *segment; /* FINISHED, when it had a row */
 	uint64_t at;
+	char parent[TRACE_ID_LEN + 1]; /* FINISHED, when it had children */
 };
 
 typedef ARRAY(struct entry) entries;
@@ -45,11 +47,6 @@ struct ledger {
 	uint64_t gathered, committed; /* numbers of commits */
 	struct fiber_cond work, done;
 	uint64_t rows;
-	/* loading */
-	int64_t cursor_s;   /* rows due before were looked at */
-	int64_t next_due_s; /* the earliest not looked at; INT64_MAX none known */
-	struct fiber_cond load;
-	bool kicked;
 };
 
 static _Noreturn void die(struct ledger *l)
@@ -112,7 +109,7 @@ static struct span child_key(struct str *buf, const char *parent, const char *st
 
 /* --- rows --- */
 
-void ledger_put_row(struct ledger *l, uint64_t segment, uint64_t at, int64_t was_due_s,
+static void put_row(struct ledger *l, uint64_t segment, uint64_t at, int64_t was_due_s,
 	const struct queue_row *row)
 {
 	struct kv_batch *b = batch_of(l);
@@ -123,7 +120,7 @@ void ledger_put_row(struct ledger *l, uint64_t segment, uint64_t at, int64_t was
 		kv_batch_delete(b, TABLE_DUE, due_key(&key, was_due_s, segment, at));
 	if (row->next_s > 0) {
 		kv_batch_put(b, TABLE_DUE, due_key(&key, row->next_s, segment, at), SPAN_LIT(""));
-		ledger_kick(l, row->next_s);
+		load_kick(l->q->loader, row->next_s);
 	}
 	if (was_due_s == NO_ROW) {
 		kv_batch_put(
@@ -167,7 +164,7 @@ void ledger_save(struct ledger *l, struct message *m)
 {
 	struct queue_row row;
 	message_row(m, &row);
-	ledger_put_row(l, m->segment->id, m->at, m->row_due, &row);
+	put_row(l, m->segment->id, m->at, m->row_due, &row);
 	if (m->row_due == NO_ROW)
 		m->segment->rows++;
 	m->row_due = row.next_s;
@@ -176,29 +173,23 @@ void ledger_save(struct ledger *l, struct message *m)
 	*array_add(&l->waiting) = (struct entry){.kind = ENTRY_SAVED, .message = m};
 }
 
-static void finish_row(
-	struct ledger *l, struct segment *s, uint64_t at, int64_t due_s, const char *trace)
-{
-	delete_row(l, s->id, at, due_s, trace);
-	*array_add(&l->waiting) = (struct entry){.kind = ENTRY_FINISHED, .segment = s, .at = at};
-}
-
-/* Without a row the stamp alone is the outcome. */
+/* Without a row the stamp alone is the outcome. Does not wait: the message is freed next. */
 void ledger_finish(struct ledger *l, struct message *m)
 {
-	if (m->row_due != NO_ROW)
-		finish_row(l, m->segment, m->at, m->row_due, m->env.trace.s);
-	else
-		segment_stamp(m->segment, m->at);
+	struct entry e = {.kind = ENTRY_FINISHED, .segment = m->segment, .at = m->at};
 	if (m->parent)
-		delete_children(l, m->env.trace.s);
-}
-
-void ledger_drop_row(struct ledger *l, struct segment *s, uint64_t at, const struct queue_row *row)
-{
-	finish_row(l, s, at, row->next_s, row->trace);
-	if (row->parent)
-		delete_children(l, row->trace);
+		memcpy(e.parent, m->env.trace.s, sizeof(e.parent));
+	if (m->row_due == NO_ROW) {
+		segment_stamp(m->segment, m->at);
+		e.segment = NULL;
+	} else {
+		delete_row(l, m->segment->id, m->at, m->row_due, m->env.trace.s);
+		load_block(l->q->loader, m->segment->id, m->at);
+	}
+	if (e.segment || *e.parent) {
+		batch_of(l);
+		*array_add(&l->waiting) = e;
+	}
 }
 
 void ledger_drop_lost(struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row)
@@ -329,6 +320,17 @@ size_t ledger_places(struct ledger *l, const char *from, bool after, size_t limi
 	return found;
 }
 
+size_t ledger_due(
+	struct ledger *l, struct span from, size_t limit, struct pool *pool, struct kv_row **rows_r)
+{
+	struct kv_range range = {
+		.table = TABLE_DUE, .from = from, .limit = limit, .keys_only = true};
+	size_t n;
+	if (kv_scan(l->kv, &range, pool, rows_r, &n) < 0)
+		die(l);
+	return n;
+}
+
 uint64_t ledger_rows(const struct ledger *l)
 {
 	return l->rows;
@@ -394,11 +396,22 @@ static void stamp_flushed(struct ledger *l)
 	for (size_t i = 0; i < l->unflushed.n; i++) {
 		struct entry *e = &l->unflushed.v[i];
 		segment_stamp(e->segment, e->at);
+		load_unblock(l->q->loader, e->segment->id, e->at);
 		e->segment->rows--;
 	}
 	if (l->unflushed.n)
 		spool_kick(l->q->spool);
 	array_reset(&l->unflushed);
+}
+
+static void committed(struct ledger *l, const struct entry *e)
+{
+	if (e->kind == ENTRY_SAVED)
+		message_saved(e->message);
+	else if (e->segment)
+		*array_add(&l->unflushed) = *e;
+	if (*e->parent)
+		delete_children(l, e->parent);
 }
 
 static void commit(struct ledger *l)
@@ -414,12 +427,8 @@ static void commit(struct ledger *l)
 	if (kv_batch_commit(&b, durable) < 0)
 		die(l);
 	l->committed = number;
-	for (size_t i = 0; i < mine.n; i++) {
-		if (mine.v[i].kind == ENTRY_SAVED)
-			message_saved(mine.v[i].message);
-		else
-			*array_add(&l->unflushed) = mine.v[i];
-	}
+	for (size_t i = 0; i < mine.n; i++)
+		committed(l, &mine.v[i]);
 	array_fini(&mine);
 	if (durable)
 		stamp_flushed(l);
@@ -476,107 +485,6 @@ void ledger_sync(struct ledger *l)
 		fiber_wait(&l->done, IO_FOREVER);
 }
 
-/* --- loading what comes due --- */
-
-void ledger_kick(struct ledger *l, int64_t due_s)
-{
-	if (due_s < l->cursor_s)
-		l->cursor_s = due_s;
-	if (due_s >= l->next_due_s)
-		return;
-	l->next_due_s = due_s;
-	l->kicked = true;
-	fiber_wake_all(&l->load);
-}
-
-static void load_row(struct ledger *l, uint64_t segment, uint64_t at)
-{
-	struct qmgr *q = l->q;
-	struct segment_record rec;
-	struct queue_row row;
-	if (message_find(q, segment, at))
-		return;
-	struct pool *pool = message_pool(q);
-	struct str envelope = STR_IN(pool);
-	struct segment *s = spool_find(q->spool, segment);
-	if (ledger_row(l, segment, at, pool, &row) != 1 || !row.next_s ||
-		row.next_s > clock_wall_s()) {
-		message_pool_free(q, &pool);
-		return;
-	}
-	enum segment_found found = s ? spool_read(s, at, &envelope, &rec) : SEGMENT_TAIL;
-	if (found == SEGMENT_FOUND && !message_find(q, segment, at)) {
-		message_wake(q, s, &rec, &row, pool);
-		return;
-	}
-	if (found == SEGMENT_TAIL) {
-		ledger_drop_lost(l, segment, at, &row);
-		if (s)
-			s->rows--;
-	}
-	message_pool_free(q, &pool);
-}
-
-/* Loads from the cursor on what is due and finds room; notes when the next one is due. */
-static void load_due(struct ledger *l)
-{
-	int64_t now = clock_wall_s(), due_s = 0;
-	struct pool *pool = pool_new("due");
-	struct str from = STR_INIT;
-	uint64_t segment, at;
-	struct kv_row *v;
-	size_t n, i;
-	queue_due_put(&from, l->cursor_s, 0, 0);
-	l->next_due_s = INT64_MAX;
-	l->cursor_s = now;
-	do {
-		struct kv_range range = {.table = TABLE_DUE,
-			.from = str_span(&from),
-			.limit = LOAD_ROWS,
-			.keys_only = true};
-		size_t room = qmgr_room_for_rows(l->q);
-		if (kv_scan(l->kv, &range, pool, &v, &n) < 0)
-			die(l);
-		for (i = 0; i < n && queue_due_parse(v[i].key, &due_s, &segment, &at); i++) {
-			if (due_s > now || i >= room) {
-				ledger_kick(l, due_s);
-				break;
-			}
-			load_row(l, segment, at);
-		}
-		str_reset(&from);
-		if (i == n && n) {
-			queue_due_put(&from, due_s, segment, at);
-			str_putc(&from, '\0'); /* just behind that key */
-		}
-		pool_reset(pool);
-		fiber_breathe();
-	} while (from.len);
-	str_fini(&from);
-	pool_free(&pool);
-}
-
-static int64_t until_due(const struct ledger *l)
-{
-	if (l->next_due_s == INT64_MAX)
-		return IO_FOREVER;
-	int64_t wait_s = l->next_due_s - clock_wall_s();
-	/* What is due and found no room is looked at again each second. */
-	return io_deadline(wait_s < 1 ? 1000 : num_min((uint64_t)wait_s, 60) * 1000);
-}
-
-static void loader(void *arg)
-{
-	struct ledger *l = arg;
-	for (;;) {
-		l->kicked = false;
-		load_due(l);
-		if (l->kicked && l->next_due_s <= clock_wall_s() && qmgr_room_for_rows(l->q))
-			continue;
-		fiber_wait(&l->load, until_due(l));
-	}
-}
-
 /* --- opening --- */
 
 int ledger_open(struct qmgr *q, const char **err_r)
@@ -584,7 +492,6 @@ int ledger_open(struct qmgr *q, const char **err_r)
 	struct ledger *l = q->ledger = mem_new(struct ledger);
 	l->q = q;
 	l->dir = pool_printf(q->svc->pool, "%s/db", q->svc->common->queue_dir);
-	l->next_due_s = INT64_MAX;
 	struct kv_conf conf = {.dir = l->dir, .tables = tables, .cache_size = CACHE_SIZE};
 	int rc = kv_open(&conf, &l->kv, err_r);
 	if (rc == KV_DAMAGED) {
@@ -619,11 +526,4 @@ void ledger_start(struct ledger *l)
 	sweep_children(l);
 	fiber_start("committer", committer, l);
 	fiber_start("housekeeper", housekeeper, l);
-	fiber_start("loader", loader, l);
-}
-
-void ledger_close(struct ledger *l)
-{
-	ledger_sync(l);
-	kv_close(&l->kv);
 }

@@ -10,18 +10,12 @@ enum ledger_table { TABLE_ROWS, TABLE_DUE, TABLE_TRACES, TABLE_SEGMENTS, TABLE_C
 /* Opens it; a damaged one is set aside, so that everything comes from the segments again. */
 int ledger_open(struct qmgr *q, const char **err_r);
 void ledger_start(struct ledger *l);
-/* Commits and flushes what there is, closes. */
-void ledger_close(struct ledger *l);
 
 /* The message's row as it is now; it counts as settled from here on. message_saved follows. */
 void ledger_save(struct ledger *l, struct message *m);
 /* Deletes the row; then, when that is flushed, stamps the record. The message may be freed at once.
  * */
 void ledger_finish(struct ledger *l, struct message *m);
-/* A row whose message is not in memory, for operators. */
-void ledger_put_row(struct ledger *l, uint64_t segment, uint64_t at, int64_t was_due_s,
-	const struct queue_row *row);
-void ledger_drop_row(struct ledger *l, struct segment *s, uint64_t at, const struct queue_row *row);
 /* Deletes a row whose record is gone. */
 void ledger_drop_lost(struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row);
 /* All changes up to now are durable when it returns. */
@@ -43,9 +37,9 @@ int ledger_row(struct ledger *l, uint64_t segment, uint64_t at, struct pool *poo
 bool ledger_has_child(struct ledger *l, const char *parent, const char *step);
 void ledger_add_child(struct ledger *l, const char *parent, const char *step);
 
-/* Rows that come due are loaded while there is room; kick it when a row became due earlier than
- * known. */
-void ledger_kick(struct ledger *l, int64_t due_s);
+/* Keys of rows by the time when they are due, at or behind `from` (queue_due_put). */
+size_t ledger_due(struct ledger *l, struct span from, size_t limit, struct pool *pool,
+	struct kv_row **rows_r);
 
 /* For lists: places by trace id, after `after`. */
 struct ledger_place {

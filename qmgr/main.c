@@ -12,6 +12,7 @@
 #include "qmgr/agents.h"
 #include "qmgr/dispatch.h"
 #include "qmgr/ledger.h"
+#include "qmgr/load.h"
 #include "qmgr/operate.h"
 #include "qmgr/process.h"
 #include "qmgr/reserve.h"
@@ -98,6 +99,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	q->directory = service_ipc_client(svc, "directory");
 	q->process = process_new(q);
 	q->dispatch = dispatch_new(q);
+	q->loader = load_new(q);
 	if (reserve_start(q, err_r) < 0 || ledger_open(q, err_r) < 0 || spool_open(q, err_r) < 0)
 		return -1;
 	ledger_count_rows(q->ledger);
@@ -109,6 +111,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	process_start(q->process);
 	dispatch_start(q->dispatch);
 	ledger_start(q->ledger);
+	load_start(q->loader);
 	spool_start(q->spool);
 	return 0;
 }
@@ -122,7 +125,7 @@ static void stop(struct service_ctx *svc)
 		io_sleep(STOP_STEP_MS);
 	submitter_free(&q->own);
 	spool_sync_stamps(q->spool);
-	ledger_close(q->ledger);
+	ledger_sync(q->ledger); /* fibers still run, so it is not closed: opening recovers anyway */
 }
 
 static const struct service qmgr = {

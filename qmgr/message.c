@@ -7,6 +7,7 @@
 #include "mail/received.h"
 #include "qmgr/dispatch.h"
 #include "qmgr/ledger.h"
+#include "qmgr/load.h"
 #include "qmgr/process.h"
 #include "qmgr/report.h"
 #include "queue/retry.h"
@@ -152,13 +153,14 @@ void message_take(struct qmgr *q, struct segment *s, const struct segment_record
 	}
 	add_recipients(m);
 	m->next_s = clock_wall_s();
+	m->too_many_hops =
+		has_looped(m, rec); /* may wait, so before anybody can find the message */
 	enter(m);
 	list_add_tail(&s->unsettled, &m->in_segment);
 	struct log_context *before = log_context_swap(&m->log);
 	log_info("queued from=%s size=%" PRIu64 " recipients=%zu%s", log_q(m->env.sender),
 		m->body_size, m->env.nrecipient, m->held ? " held" : "");
 	service_count(q->svc, COUNT_QUEUED, 1);
-	m->too_many_hops = has_looped(m, rec);
 	if (m->held)
 		message_hold(m);
 	else
@@ -166,14 +168,13 @@ void message_take(struct qmgr *q, struct segment *s, const struct segment_record
 	log_context_swap(before);
 }
 
-void message_wake(struct qmgr *q, struct segment *s, const struct segment_record *rec,
+struct message *message_wake(struct qmgr *q, struct segment *s, const struct segment_record *rec,
 	const struct queue_row *row, struct pool *pool)
 {
 	struct message *m = message_new(q, s, rec, pool);
 	if (!m) {
 		log_error("the envelope of a message is damaged trace=%s", rec->trace);
-		message_pool_free(q, &pool);
-		return;
+		return NULL;
 	}
 	m->rcpts.v = row->recipients;
 	m->rcpts.n = m->rcpts.cap = row->n;
@@ -182,8 +183,21 @@ void message_wake(struct qmgr *q, struct segment *s, const struct segment_record
 	m->held = row->held;
 	m->warned = row->warned;
 	m->parent = row->parent;
+	m->phase = PHASE_PARKING;
 	enter(m);
-	process_enter(q->process, m);
+	return m;
+}
+
+void message_start(struct message *m)
+{
+	m->phase = PHASE_DELIVERING;
+	process_enter(m->q->process, m);
+}
+
+void message_put_back(struct message *m)
+{
+	if (m->phase == PHASE_PARKING && !m->saving)
+		message_free(m);
 }
 
 void message_row(const struct message *m, struct queue_row *row_r)
@@ -370,7 +384,7 @@ void message_saved(struct message *m)
 	struct qmgr *q = m->q;
 	message_free(m);
 	if (due_s)
-		ledger_kick(q->ledger, due_s); /* while it was here the loader passed it over */
+		load_kick(q->loader, due_s); /* while it was here the loader passed it over */
 }
 
 /* --- operators --- */

@@ -48,9 +48,13 @@ struct message {
 /* From a record just scanned; enters it. A record whose envelope is damaged stays in its segment,
  * which is kept. */
 void message_take(struct qmgr *q, struct segment *s, const struct segment_record *rec);
-/* From a row that came due. */
-void message_wake(struct qmgr *q, struct segment *s, const struct segment_record *rec,
+/* From a row; parked. NULL when the envelope is damaged; else the pool is the message's. Does not
+ * wait. */
+struct message *message_wake(struct qmgr *q, struct segment *s, const struct segment_record *rec,
 	const struct queue_row *row, struct pool *pool);
+/* A parked message is due, or goes back as it was. */
+void message_start(struct message *m);
+void message_put_back(struct message *m);
 struct message *message_find(struct qmgr *q, uint64_t segment, uint64_t at);
 /* A pool for message_wake. */
 struct pool *message_pool(struct qmgr *q);

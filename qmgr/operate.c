@@ -7,6 +7,7 @@
 #include "mail/address.h"
 #include "qmgr/dispatch.h"
 #include "qmgr/ledger.h"
+#include "qmgr/load.h"
 #include "qmgr/message.h"
 #include "queue/messages.h"
 
@@ -356,63 +357,40 @@ static void run_show(struct ipc_server_conn *conn, struct ipc_request *rq, void 
 
 /* --- actions --- */
 
-/* True when it changed something. */
-typedef bool (*action_fn)(struct qmgr *q, const struct place *p, struct found *f);
+/* True when it changed something. Does not wait. */
+typedef bool (*action_fn)(struct message *m);
 
-static bool change_row(
-	struct qmgr *q, const struct place *p, struct found *f, bool held, int64_t next_s)
+static bool act_hold(struct message *m)
 {
-	int64_t was_s = f->row.next_s;
-	f->row.held = held;
-	f->row.next_s = next_s;
-	ledger_put_row(q->ledger, p->segment, p->at, was_s, &f->row);
-	return true;
-}
-
-static bool act_hold(struct qmgr *q, const struct place *p, struct found *f)
-{
-	if (f->row.held)
+	if (m->held)
 		return false;
-	if (!f->m)
-		return change_row(q, p, f, true, 0);
-	message_hold(f->m);
+	message_hold(m);
 	return true;
 }
 
-static bool act_release(struct qmgr *q, const struct place *p, struct found *f)
+static bool act_release(struct message *m)
 {
-	if (!f->row.held)
+	if (!m->held)
 		return false;
-	if (!f->m)
-		return change_row(q, p, f, false, clock_wall_s());
-	message_release(f->m);
+	message_release(m);
 	return true;
 }
 
-static bool act_flush(struct qmgr *q, const struct place *p, struct found *f)
+static bool act_flush(struct message *m)
 {
-	if (f->row.held)
+	if (m->held)
 		return false;
-	if (!f->m)
-		return change_row(q, p, f, false, clock_wall_s());
-	if (f->m->phase == PHASE_PARKING)
-		message_release(f->m);
+	if (m->phase == PHASE_PARKING)
+		message_release(m);
 	return true;
 }
 
-static bool act_remove(struct qmgr *q, const struct place *p, struct found *f)
+static bool act_remove(struct message *m)
 {
-	struct log_context log = {.trace = f->row.trace};
-	struct log_context *before = log_context_swap(&log);
-	log_info("removed by an operator from=%s", log_q(f->row.sender));
+	struct log_context *before = log_context_swap(&m->log);
+	log_info("removed by an operator from=%s", log_q(m->env.sender));
 	log_context_swap(before);
-	struct segment *s = spool_find(q->spool, p->segment);
-	if (f->m)
-		message_remove(f->m);
-	else if (s)
-		ledger_drop_row(q->ledger, s, p->at, &f->row);
-	else
-		ledger_drop_lost(q->ledger, p->segment, p->at, &f->row);
+	message_remove(m);
 	return true;
 }
 
@@ -426,6 +404,21 @@ static const struct {
 	{"remove", act_remove},
 };
 
+static bool act_on(struct qmgr *q, const struct place *p, const struct filter *filter,
+	action_fn run, struct pool *pool)
+{
+	struct found f;
+	if (!look(q, p, pool, &f) || !filter_takes(filter, &f))
+		return false;
+	struct message *m = load_message(q->loader, p->segment, p->at);
+	if (!m || m->removed)
+		return false;
+	bool changed = run(m);
+	if (!changed)
+		message_put_back(m);
+	return changed;
+}
+
 static uint64_t act_on_all(
 	struct qmgr *q, const struct filter *filter, action_fn run, struct pool *pool)
 {
@@ -435,9 +428,7 @@ static uint64_t act_on_all(
 	uint64_t n = 0;
 	walk_init(&walk, q, pool, walk_from(filter, "", pool));
 	while (walk_next(&walk, &place) && !is_past(filter, &place)) {
-		struct found f;
-		if (look(q, &place, one, &f) && filter_takes(filter, &f) && run(q, &place, &f) &&
-			++n % SYNC_EVERY == 0)
+		if (act_on(q, &place, filter, run, one) && ++n % SYNC_EVERY == 0)
 			ledger_sync(q->ledger);
 		pool_reset(one);
 		fiber_breathe();

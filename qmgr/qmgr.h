@@ -3,6 +3,7 @@
  *
  *	spool      segments: finds, scans, stamps, removes them
  *	ledger     the queue database: rows, positions, children
+ *	load       rows back into memory
  *	message    a message in memory and its life from scan to done
  *	process    routes recipients, makes jobs of them
  *	dispatch   destinations, fairness, pace
@@ -28,6 +29,7 @@ struct qmgr {
 	struct submitter *own; /* writes qmgr's own segment */
 	struct spool *spool;
 	struct ledger *ledger;
+	struct loader *loader;
 	struct dispatch *dispatch;
 	struct process *process;
 	struct hash *active;	 /* messages in memory, by place */

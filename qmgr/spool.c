@@ -14,6 +14,7 @@
 #include "qmgr/agents.h"
 #include "qmgr/dispatch.h"
 #include "qmgr/ledger.h"
+#include "qmgr/load.h"
 #include "qmgr/message.h"
 
 /* A file without header may be a segment whose writer is about to begin; after this it is nobody's.
@@ -203,12 +204,26 @@ int spool_own_segment(void *arg, uint64_t *id_r, const char **err_r)
 
 /* --- scanning --- */
 
-static void take_record(struct segment *s, const struct segment_record *rec)
+/* In a segment that was there when we started, a record may have a row, or had one a moment ago:
+ * then its stamp is perhaps newer than what was read ahead. */
+static bool is_known(struct segment *s, const struct segment_record *rec)
 {
 	struct qmgr *q = s->spool->q;
-	if (rec->done || (s->old && ledger_has_row(q->ledger, s->id, rec->at)))
-		return;
-	message_take(q, s, rec);
+	struct str envelope = STR_INIT;
+	struct segment_record now = {0};
+	bool known = load_is_blocked(q->loader, s->id, rec->at) ||
+		     message_find(q, s->id, rec->at) || ledger_has_row(q->ledger, s->id, rec->at) ||
+		     load_is_blocked(q->loader, s->id, rec->at) || message_find(q, s->id, rec->at);
+	if (!known && spool_read(s, rec->at, &envelope, &now) == SEGMENT_FOUND)
+		known = now.done;
+	str_fini(&envelope);
+	return known;
+}
+
+static void take_record(struct segment *s, const struct segment_record *rec)
+{
+	if (!rec->done && !(s->old && is_known(s, rec)))
+		message_take(s->spool->q, s, rec);
 }
 
 static void end_scan(struct segment *s, uint64_t lost)
@@ -224,6 +239,7 @@ static void scan_segment(struct segment *s)
 {
 	struct segment_record rec;
 	uint64_t lost = 0;
+	open_reader(s);
 	while (s->reader && !s->ended && qmgr_has_room(s->spool->q)) {
 		segment_reader_limit(s->reader, s->closed ? UINT64_MAX : s->limit);
 		enum segment_found found =
@@ -359,11 +375,10 @@ static void scanner(void *arg)
 void spool_announce(struct spool *sp, uint64_t id, uint64_t end)
 {
 	struct segment *s = spool_find(sp, id);
-	if (!s)
-		s = segment_add(sp, id, false);
-	if (!s)
+	if (!s) {
+		spool_check(sp); /* the scanner finds it, and its tail */
 		return;
-	open_reader(s);
+	}
 	if (end > s->limit)
 		s->limit = end;
 	spool_kick(sp);

@@ -5,6 +5,8 @@
 
 #define RECONNECT_MS 200
 #define SUBMIT_MS    60000
+#define NOTED_MS     4000 /* longest wait, at a stop, for qmgr to have the last results on record */
+#define STOP_STEP_MS 20
 
 /* --- segments --- */
 
@@ -244,14 +246,21 @@ static void keep_connected(void *arg)
 	}
 }
 
-/* What is under way is finished, nothing new begins. */
+/* What is under way is finished, nothing new begins; the last results are to reach qmgr. */
 static void watch_stop(void *arg)
 {
 	struct line *line = arg;
 	while (!line->svc->stopping)
 		fiber_wait(service_stop_cond(line->svc), IO_FOREVER);
+	service_conn_hold(line->svc);
 	say_hello(line, 0);
+	while (!list_is_empty(&line->running))
+		io_sleep(STOP_STEP_MS);
+	for (int i = 0; i < NOTED_MS / STOP_STEP_MS && !list_is_empty(&line->unnoted); i++)
+		io_sleep(STOP_STEP_MS);
+	io_sleep(STOP_STEP_MS);
 	fiber_wake_all(&line->ended);
+	service_conn_release(line->svc);
 }
 
 int agent_start(struct service_ctx *svc, const struct agent *agent, const char **err_r)

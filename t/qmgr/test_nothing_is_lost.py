@@ -83,6 +83,19 @@ def test_a_killed_qmgr_repeats_nothing_to_other_hosts(relay):
     assert len(sink.subjects()) == 150
 
 
+@pytest.mark.limit(200)
+def test_a_restart_repeats_nothing(relay):
+    thurn, sink = relay(lambda c, line: time.sleep(0.1) if c == "END" else None)
+    threads, accepted = send_many(thurn, 100, lambda n: "bob%d@elsewhere.test" % n)
+    for t in threads:
+        t.join()
+    assert len(sink.subjects()) < 100
+    thurn.restart()
+    wait_for(lambda: len(set(sink.subjects())) == 100, 60, "all messages")
+    wait_for(lambda: thurn.json("queue", "list") == [], 30, "an empty queue")
+    assert len(sink.subjects()) == 100
+
+
 def park_some(relay, count=5):
     closed = [True]
     thurn, sink = relay(lambda c, line: "451 4.2.0 not now" if c == "RCPT" and closed[0] else None,

@@ -1,0 +1,190 @@
+#include "qmgr/load.h"
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "qmgr/ledger.h"
+
+#define PAGE_ROWS 200
+#define RETRY_MS  1000 /* what is due and found no room */
+#define LONGEST_S 60   /* the wall clock may be set */
+
+struct loader {
+	struct qmgr *q;
+	int64_t cursor_s;   /* rows due before were looked at */
+	int64_t next_due_s; /* the earliest not looked at; INT64_MAX none known */
+	bool kicked;
+	struct fiber_cond work;
+	struct hash *blocked; /* places; the value says why */
+	struct fiber_cond unblocked;
+};
+
+/* --- who may load what --- */
+
+static void set_block(struct loader *l, uint64_t segment, uint64_t at, bool on)
+{
+	struct str key = STR_INIT;
+	queue_place_put(&key, segment, at);
+	if (on)
+		hash_set(l->blocked, str_span(&key), l);
+	else
+		hash_remove(l->blocked, str_span(&key));
+	str_fini(&key);
+}
+
+void load_block(struct loader *l, uint64_t segment, uint64_t at)
+{
+	set_block(l, segment, at, true);
+}
+
+void load_unblock(struct loader *l, uint64_t segment, uint64_t at)
+{
+	set_block(l, segment, at, false);
+	fiber_wake_all(&l->unblocked);
+}
+
+bool load_is_blocked(struct loader *l, uint64_t segment, uint64_t at)
+{
+	struct str key = STR_INIT;
+	queue_place_put(&key, segment, at);
+	bool is = hash_find(l->blocked, str_span(&key)) != NULL;
+	str_fini(&key);
+	return is;
+}
+
+/* --- one message --- */
+
+static struct message *read_message(struct loader *l, uint64_t segment, uint64_t at)
+{
+	struct qmgr *q = l->q;
+	struct segment_record rec;
+	struct queue_row row;
+	struct message *m = NULL;
+	struct pool *pool = message_pool(q);
+	struct str envelope = STR_IN(pool);
+	struct segment *s = spool_find(q->spool, segment);
+	if (ledger_row(q->ledger, segment, at, pool, &row) == 1) {
+		enum segment_found found = s ? spool_read(s, at, &envelope, &rec) : SEGMENT_TAIL;
+		if (found == SEGMENT_FOUND)
+			m = message_wake(q, s, &rec, &row, pool);
+		if (found == SEGMENT_TAIL) {
+			ledger_drop_lost(q->ledger, segment, at, &row);
+			if (s)
+				s->rows--;
+		}
+	}
+	if (!m)
+		message_pool_free(q, &pool);
+	return m;
+}
+
+struct message *load_message(struct loader *l, uint64_t segment, uint64_t at)
+{
+	struct message *m;
+	while (!(m = message_find(l->q, segment, at)) && load_is_blocked(l, segment, at))
+		fiber_wait(&l->unblocked, IO_FOREVER);
+	if (m)
+		return m;
+	load_block(l, segment, at);
+	m = read_message(l, segment, at);
+	load_unblock(l, segment, at);
+	return m;
+}
+
+/* --- what comes due --- */
+
+void load_kick(struct loader *l, int64_t due_s)
+{
+	if (due_s < l->cursor_s)
+		l->cursor_s = due_s;
+	if (due_s >= l->next_due_s)
+		return;
+	l->next_due_s = due_s;
+	l->kicked = true;
+	fiber_wake_all(&l->work);
+}
+
+static void load_due_row(struct loader *l, uint64_t segment, uint64_t at)
+{
+	if (message_find(l->q, segment, at) || load_is_blocked(l, segment, at))
+		return;
+	struct message *m = load_message(l, segment, at);
+	if (!m || m->phase != PHASE_PARKING || m->saving)
+		return; /* gone, or somebody else was quicker */
+	if (m->held || m->next_s > clock_wall_s())
+		message_put_back(m);
+	else
+		message_start(m);
+}
+
+/* Takes the rows of one page; true when there may be more. */
+static bool load_page(struct loader *l, struct str *from, int64_t now, struct pool *pool)
+{
+	uint64_t segment = 0, at = 0;
+	int64_t due_s = 0;
+	struct kv_row *v;
+	size_t n = ledger_due(l->q->ledger, str_span(from), PAGE_ROWS, pool, &v);
+	for (size_t i = 0; i < n; i++) {
+		if (!queue_due_parse(v[i].key, &due_s, &segment, &at))
+			continue;
+		if (due_s > now || !qmgr_room_for_rows(l->q)) {
+			load_kick(l, due_s);
+			return false;
+		}
+		load_due_row(l, segment, at);
+	}
+	str_reset(from);
+	queue_due_put(from, due_s, segment, at);
+	str_putc(from, '\0'); /* just behind that key */
+	return n == PAGE_ROWS;
+}
+
+/* From the cursor on what is due and finds room; notes when the next one is due. */
+static void load_due(struct loader *l)
+{
+	int64_t now = clock_wall_s();
+	struct pool *pool = pool_new("due");
+	struct str from = STR_INIT;
+	queue_due_put(&from, l->cursor_s, 0, 0);
+	l->next_due_s = INT64_MAX;
+	l->cursor_s = now;
+	while (load_page(l, &from, now, pool)) {
+		pool_reset(pool);
+		fiber_breathe();
+	}
+	str_fini(&from);
+	pool_free(&pool);
+}
+
+static int64_t until_due(const struct loader *l)
+{
+	if (l->next_due_s == INT64_MAX)
+		return IO_FOREVER;
+	int64_t wait_s = l->next_due_s - clock_wall_s();
+	return io_deadline(wait_s < 1 ? RETRY_MS : num_min((uint64_t)wait_s, LONGEST_S) * 1000);
+}
+
+static void run(void *arg)
+{
+	struct loader *l = arg;
+	for (;;) {
+		l->kicked = false;
+		load_due(l);
+		if (l->kicked && l->next_due_s <= clock_wall_s() && qmgr_room_for_rows(l->q))
+			continue;
+		fiber_wait(&l->work, until_due(l));
+	}
+}
+
+struct loader *load_new(struct qmgr *q)
+{
+	struct loader *l = mem_new(struct loader);
+	l->q = q;
+	l->next_due_s = INT64_MAX;
+	l->blocked = hash_new();
+	return l;
+}
+
+void load_start(struct loader *l)
+{
+	fiber_start("loader", run, l);
+}

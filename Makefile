@@ -134,12 +134,12 @@ $(O)/man/thurn.8: $(BIN)/thurn
 install: all man
 	@etc/install $(O) "$(DESTDIR)" $(PREFIX)
 
-# Each entry for FUZZ_TIME seconds, beginning with its corpus; what it finds that is new stays in build/.
-FUZZ_TIME = 60
+# Each entry for T seconds (make fuzz T=3600), beginning with its corpus; what it finds that is new stays in build/.
+T = 60
 fuzz: $(FUZZ_BINARIES)
 	@for f in $(FUZZ_BINARIES); do \
 		n=$$(basename $$f); mkdir -p $(O)/corpus/$$n && \
-		$$f -max_total_time=$(FUZZ_TIME) -timeout=10 -artifact_prefix=$(O)/corpus/ \
+		$$f -max_total_time=$(T) -timeout=10 -artifact_prefix=$(O)/corpus/ \
 			$(O)/corpus/$$n t/data/fuzz/$$n || exit 1; \
 	done
 

@@ -172,6 +172,12 @@ static void note(struct index *x, size_t from, size_t to, uint64_t origin)
 		array_reset(&x->journal);
 		return;
 	}
+	if (x->journal.n == JOURNAL_MAX) {
+		/* Numbered as the last of them: who has seen that needs none of it. */
+		x->journal_first += JOURNAL_MAX - 1;
+		x->journal.v[0] = (struct change){.to = (uint32_t)x->n - 1};
+		x->journal.n = 1;
+	}
 	*array_add(&x->journal) = (struct change){
 		.from = (uint32_t)from,
 		.to = (uint32_t)to,

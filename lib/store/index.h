@@ -40,7 +40,10 @@ struct index {
 	bool damaged;
 };
 
-#define INDEX_BLOCK 512 /* rows */
+/* Entries of the journal that a view which does not sync can hold up; then they become one for all
+ * rows. */
+#define JOURNAL_MAX 16384
+#define INDEX_BLOCK 64 /* rows: what a small mailbox costs */
 
 void index_init(struct index *x, uint32_t mailbox);
 void index_fini(struct index *x);

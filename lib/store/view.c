@@ -201,6 +201,8 @@ static void trim_journal(struct index *x)
 		if (v->cursor < least)
 			least = v->cursor;
 	}
+	if (least < x->journal_first)
+		least = x->journal_first; /* what that one missed is in the entry for all rows */
 	size_t done = (size_t)(least - x->journal_first);
 	if (done == 0 || (done < 64 && done < x->journal.n))
 		return;
@@ -320,7 +322,8 @@ static int compare_changes(const void *a, const void *b)
 static void collect_changes(struct view *view, struct ranges *found)
 {
 	const struct index *x = view->index;
-	for (uint64_t i = view->cursor; i < journal_end(x); i++) {
+	uint64_t from = view->cursor > x->journal_first ? view->cursor : x->journal_first;
+	for (uint64_t i = from; i < journal_end(x); i++) {
 		const struct change *c = &x->journal.v[i - x->journal_first];
 		if (c->origin != view->serial && c->from < view->n)
 			*array_add(&found->v) = *c;

@@ -78,6 +78,31 @@ static void other_sessions_flags_are_told_own_are_not(void **state)
 	view_close(&two);
 }
 
+/* A client that does not listen costs no more than JOURNAL_MAX, and misses nothing. */
+static void a_deaf_view_holds_up_little(void **state)
+{
+	struct fixture *f = *state;
+	struct view_changes c;
+	uint32_t first = fixture_fill(f, f->inbox, 3, 0);
+	struct view *deaf = fixture_view(f, f->inbox, false),
+		    *busy = fixture_view(f, f->inbox, false);
+	for (uint32_t i = 0; i < 2 * JOURNAL_MAX + 100; i++) {
+		uint32_t uid = first + i % 2;
+		assert_ok(fixture_store(
+			f, busy, i / 2 % 2 ? FLAGS_REMOVE : FLAGS_ADD, MSG_FLAGGED, &uid, 1));
+		if (i == JOURNAL_MAX + 5)
+			sync_view(f, busy, true, &c);
+	}
+	assert_in_range(deaf->index->journal.n, 1, JOURNAL_MAX);
+	sync_view(f, deaf, true, &c);
+	assert_in_range(c.nchanged, 2, 3);
+	assert_int_equal(c.changed[0], 1);
+	sync_view(f, deaf, true, &c);
+	assert_int_equal(c.nchanged, 0);
+	view_close(&deaf);
+	view_close(&busy);
+}
+
 static void flags_are_set_added_and_removed(void **state)
 {
 	struct fixture *f = *state;
@@ -343,6 +368,7 @@ int main(void)
 		FIXTURE_TEST(expunges_are_told_in_order_and_renumber),
 		FIXTURE_TEST(only_the_deleted_are_expunged),
 		FIXTURE_TEST(other_sessions_flags_are_told_own_are_not),
+		FIXTURE_TEST(a_deaf_view_holds_up_little),
 		FIXTURE_TEST(flags_are_set_added_and_removed),
 		FIXTURE_TEST(keywords_get_bits_and_keep_them),
 		FIXTURE_TEST(changes_since_are_refused),

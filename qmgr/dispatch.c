@@ -17,7 +17,7 @@ const char *const agent_names[AGENT_KINDS] = {
 struct kind {
 	struct hash *destinations;
 	struct list ready; /* those that have jobs, in turn */
-	size_t busy, most;
+	size_t busy;
 };
 
 struct dispatch {
@@ -253,7 +253,7 @@ static bool run_next(struct dispatch *d, enum agent_kind kind)
 		list_remove(&dest->ready); /* comes back when one of its deliveries ends */
 		return true;
 	}
-	if (k->busy >= k->most)
+	if (kind == AGENT_LOCAL && k->busy >= d->q->conf->local_concurrency)
 		return false;
 	struct agent_conn *conn = agents_free(d->agents, kind, hash_bytes(span_of(dest->name)));
 	if (!conn)
@@ -418,7 +418,6 @@ struct dispatch *dispatch_new(struct qmgr *q)
 	for (enum agent_kind kind = 0; kind < AGENT_KINDS; kind++) {
 		d->kinds[kind].destinations = hash_new();
 		list_init(&d->kinds[kind].ready);
-		d->kinds[kind].most = kind == AGENT_LOCAL ? q->conf->local_concurrency : SIZE_MAX;
 	}
 	return d;
 }

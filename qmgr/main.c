@@ -116,6 +116,13 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	return 0;
 }
 
+static void reload(struct service_ctx *svc)
+{
+	struct qmgr *q = svc->state;
+	q->conf = svc->params;
+	dispatch_kick(q->dispatch);
+}
+
 /* What agents still answer is taken in; what they do not is tried again at the next start. */
 static void stop(struct service_ctx *svc)
 {
@@ -135,6 +142,7 @@ static const struct service qmgr = {
 	.conf_size = sizeof(struct qmgr_conf),
 	.start_user = start_user,
 	.serve = serve,
+	.reload = reload,
 	.stop = stop,
 };
 

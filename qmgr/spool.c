@@ -20,6 +20,8 @@
 /* A file without header may be a segment whose writer is about to begin; after this it is nobody's.
  * */
 #define HEADERLESS_AGE_S 3600
+/* A record that is announced and not whole for so long is damaged, though its owner lives. */
+#define STALL_MS 60000
 
 struct spool {
 	struct qmgr *q;
@@ -235,6 +237,31 @@ static void end_scan(struct segment *s, uint64_t lost)
 			s->id, lost);
 }
 
+/* True when what comes behind the record should not wait for it any longer. */
+static bool has_stalled(struct segment *s)
+{
+	int64_t now = clock_mono_ms();
+	if (s->closed || s->scanned >= s->limit)
+		return false;
+	if (s->stalled_at != s->scanned) {
+		s->stalled_at = s->scanned;
+		s->stalled_since = now;
+	}
+	return now - s->stalled_since > STALL_MS;
+}
+
+static void pass_damage(struct segment *s)
+{
+	struct segment_record rec;
+	uint64_t lost = 0;
+	if (segment_read(s->reader, s->scanned, true, &rec, &lost) != SEGMENT_FOUND)
+		return;
+	log_error("spool: a record in segment %016" PRIx64 " at %" PRIu64
+		  " is damaged and passed over",
+		s->id, s->scanned);
+	s->scanned = rec.at;
+}
+
 static void scan_segment(struct segment *s)
 {
 	struct segment_record rec;
@@ -252,6 +279,8 @@ static void scan_segment(struct segment *s)
 		} else {
 			if (found == SEGMENT_ERROR)
 				log_error("spool: segment %016" PRIx64 " can't be read: %m", s->id);
+			else if (has_stalled(s))
+				pass_damage(s);
 			return;
 		}
 		fiber_breathe();

@@ -19,6 +19,8 @@ struct segment {
 	struct list unsettled;	       /* messages, by place */
 	unsigned active;	       /* messages in memory */
 	uint64_t rows;		       /* in the database, or being deleted there */
+	uint64_t stalled_at;	       /* a record that is announced and not whole, */
+	int64_t stalled_since;	       /* in monotonic milliseconds */
 	bool closed;		       /* its owner is gone */
 	bool ended;		       /* scanned to its end */
 	bool old;		       /* was there when we started: records may have rows */

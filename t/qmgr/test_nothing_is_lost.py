@@ -148,6 +148,42 @@ def test_a_segment_goes_when_all_of_it_is_done(relay):
     wait_for(lambda: list(segments.glob("*.seg")) == [], 10, "no segments")
 
 
+def test_the_segment_of_a_killed_writer_goes(relay):
+    thurn, sink = relay()
+    segments = thurn.dir / "queue/segments"
+    thurn.deliver("anna", "Subject: x\n\nx\n")
+    thurn.wait_for_mail("anna")
+    assert len(list(segments.glob("*.seg"))) == 1
+    for pid in thurn.pids("smtp"):
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: list(segments.glob("*.seg")) == [], 10, "no segments")
+
+
+def test_a_fresh_segment_is_left_alone(relay):
+    """One that has no header yet may be about to be written."""
+    thurn, sink = relay()
+    fresh = thurn.dir / "queue/segments/00000000deadbeef.seg"
+    fresh.touch()
+    time.sleep(3)
+    assert fresh.exists()
+
+
+def test_damage_in_a_segment_costs_one_message(relay):
+    thurn, sink, closed = park_some(relay)
+    thurn.kill()
+    for f in (thurn.dir / "queue/db").iterdir():
+        f.unlink()
+    segment = next(f for f in (thurn.dir / "queue/segments").glob("*.seg") if b"Subject: 2" in f.read_bytes())
+    text = segment.read_bytes()
+    at = text.index(b"Subject: 2")
+    segment.write_bytes(text[:at] + b"damage!" + text[at + 7:])
+    thurn.start()
+    closed[0] = False
+    wait_for(lambda: sorted(sink.subjects()) == ["0", "1", "3", "4"], 30, "the other messages")
+    thurn.wait_for_log("octets that are no whole record")
+    wait_for(lambda: list((thurn.dir / "queue/segments").glob("*.seg")) == [], 10, "no segments")
+
+
 def test_a_row_without_its_segment_is_closed_and_said(relay):
     thurn, sink, closed = park_some(relay, 2)
     thurn.stop()

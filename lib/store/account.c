@@ -168,8 +168,31 @@ void account_release(struct account *a)
 	fiber_group_leave(&s->busy);
 }
 
+/* Of sessions that a stopping process cuts off, too. */
+static void sync_open_accounts(struct store *s)
+{
+	size_t at = 0;
+	struct span key;
+	void *value;
+	ARRAY(struct account *) lazy = ARRAY_INIT;
+	while (hash_next(s->accounts, &at, &key, &value)) {
+		struct account *a = value;
+		if (a->loading || a->stale || !a->unsynced)
+			continue;
+		account_hold(a);
+		*array_add(&lazy) = a;
+	}
+	for (size_t i = 0; i < lazy.n; i++) {
+		if (account_commit(lazy.v[i], lazy.v[i]->live.at) != STORE_OK)
+			log_error("Flag changes of account %s can't be synced.", lazy.v[i]->id);
+		account_release(lazy.v[i]);
+	}
+	array_fini(&lazy);
+}
+
 void accounts_close(struct store *s)
 {
+	sync_open_accounts(s);
 	fiber_group_wait(&s->busy, IO_FOREVER);
 	while (!list_is_empty(&s->idle))
 		evict(list_entry(s->idle.next, struct account, idle_link));

@@ -109,6 +109,18 @@ static void flags_are_shown_at_once_and_synced_within_the_second(void **state)
 	view_close(&other);
 }
 
+static void a_stopping_process_syncs_its_sessions_flags(void **state)
+{
+	struct pair *p = *state;
+	uint32_t uid = fixture_append(&p->one, p->one.inbox, "x", 0);
+	struct view *view = fixture_view(&p->one, p->one.inbox, false);
+	assert_ok(fixture_store(&p->one, view, FLAGS_ADD, MSG_SEEN, &uid, 1));
+	assert_true(head_durable(&p->one.account->head) < head_end(&p->one.account->head));
+	accounts_close(p->one.store);
+	assert_int_equal(head_durable(&p->one.account->head), head_end(&p->one.account->head));
+	view_close(&view);
+}
+
 static void flags_behind_an_unsynced_record_wait_for_it(void **state)
 {
 	struct pair *p = *state;
@@ -208,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_not_durable_is_not_shown),
 		TEST(flags_are_shown_at_once_and_synced_within_the_second),
+		TEST(a_stopping_process_syncs_its_sessions_flags),
 		TEST(flags_behind_an_unsynced_record_wait_for_it),
 		TEST(a_second_change_of_a_row_sees_the_first),
 		TEST(a_new_boot_lifts_the_sequence),

@@ -130,9 +130,7 @@ static void conclude(struct session *s, enum login_result result)
 		[LOGIN_CANCELLED] = "BAD Authentication cancelled",
 		[LOGIN_MALFORMED] = "BAD The answer is not base64",
 	};
-	if (result == LOGIN_OK && login_hand_over(&s->login, s->tag) == 0)
-		s->over = true;
-	else if (result == LOGIN_GONE)
+	if (result == LOGIN_GONE || (result == LOGIN_OK && login_hand_over(&s->login, s->tag) == 0))
 		s->over = true;
 	else
 		say(s, s->tag, replies[result == LOGIN_OK ? LOGIN_TEMPFAIL : result]);

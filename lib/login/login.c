@@ -180,41 +180,40 @@ static enum login_result ask_client(struct login *l, struct span challenge, stru
 	return base64_parse(data, answer) ? LOGIN_OK : LOGIN_MALFORMED;
 }
 
-static enum login_result exchange(
-	struct login *l, struct auth_request *rq, const struct span *initial, struct str *data)
+static enum login_result exchange(struct login *l, const struct auth_request *rq, struct str *data)
 {
 	struct auth *auth;
-	struct pool *pool = l->attempt;
-	struct span first = span_of("");
-	if (initial) {
-		if (!span_is(*initial, "=") && !base64_parse(data, *initial))
-			return LOGIN_MALFORMED;
-		first = str_span(data);
-		rq->initial = &first;
-	}
-	enum auth_state state = auth_start(l->shared->directory, pool, rq, &auth, &l->reply);
+	enum auth_state state = auth_start(l->shared->directory, l->attempt, rq, &auth, &l->reply);
 	while (state == AUTH_CONTINUE) {
 		enum login_result rc = ask_client(l, l->reply.data, data);
 		if (rc != LOGIN_OK) {
 			auth_cancel(&auth);
 			return rc;
 		}
-		state = auth_step(&auth, pool, str_span(data), &l->reply);
+		state = auth_step(&auth, l->attempt, str_span(data), &l->reply);
 	}
 	return conclude(l, state);
 }
 
 enum login_result login_sasl(struct login *l, const char *mechanism, const struct span *initial)
 {
+	bool plain = span_iis(span_of(mechanism), "PLAIN") || span_iis(span_of(mechanism), "LOGIN");
+	struct auth_request rq = request_of(l, mechanism);
+	enum login_result rc = LOGIN_MALFORMED;
+	struct str data = STR_INIT;
 	if (!auth_is_listed(l->conf->auth_mechanisms, span_of(mechanism)))
 		return LOGIN_BAD_MECHANISM;
-	bool plain = span_iis(span_of(mechanism), "PLAIN") || span_iis(span_of(mechanism), "LOGIN");
 	if (plain && !login_is_secure(l))
 		return LOGIN_NEEDS_TLS;
-	struct auth_request rq = request_of(l, mechanism);
 	pool_reset(l->attempt);
-	struct str data = STR_INIT;
-	enum login_result rc = exchange(l, &rq, initial, &data);
+	if (initial)
+		str_reserve(&data, initial->n); /* it must not leave copies behind */
+	if (!initial || span_is(*initial, "=") || base64_parse(&data, *initial)) {
+		struct span first = str_span(&data);
+		if (initial)
+			rq.initial = &first;
+		rc = exchange(l, &rq, &data);
+	}
 	if (data.cap)
 		explicit_bzero(data.s, data.cap);
 	str_fini(&data);

@@ -23,7 +23,7 @@ bool pop3_parse_numbers(struct span rest, uint32_t *v, unsigned n, unsigned zero
 	for (unsigned i = 0; i < n; i++) {
 		if (!span_split(&rest, ' ', &piece) || !num_parse_u32(piece, UINT32_MAX, &v[i]))
 			return false;
-		if (v[i] == 0 && i < zero_from)
+		if (i < zero_from && v[i] == 0)
 			return false;
 	}
 	return rest.p == NULL;

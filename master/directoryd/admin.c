@@ -131,7 +131,7 @@ static const char *user_add(struct directoryd *d, struct pool *pool, void *body,
 {
 	const struct user_change *c = body;
 	struct user_record user = c->keys, old;
-	const char *key, *err = own_address(d, pool, c->asked->address, &key);
+	const char *key = NULL, *err = own_address(d, pool, c->asked->address, &key);
 	if (err)
 		return err;
 	if (key[0] == '@')
@@ -217,7 +217,7 @@ static const char *alias_add(struct directoryd *d, struct pool *pool, void *body
 	const struct dir_target *more = c->targets.v;
 	struct alias_record alias = {0};
 	addresses all = ARRAY_IN(pool);
-	const char *key, *target, *err = own_address(d, pool, c->address, &key);
+	const char *key = NULL, *target, *err = own_address(d, pool, c->address, &key);
 	(void)account_r;
 	if (err)
 		return err;
@@ -254,7 +254,7 @@ static const char *alias_remove(struct directoryd *d, struct pool *pool, void *b
 	const struct dir_alias_change *c = body;
 	struct alias_record alias;
 	addresses left = ARRAY_IN(pool);
-	const char *key, *err = own_address(d, pool, c->address, &key);
+	const char *key = NULL, *err = own_address(d, pool, c->address, &key);
 	(void)account_r;
 	if (err)
 		return err;
@@ -277,7 +277,7 @@ static const char *parse_entry(struct directoryd *d, struct pool *pool, const st
 {
 	struct span rest = span_of(e->text), piece;
 	addresses targets = ARRAY_IN(pool);
-	const char *key, *err = own_address(d, pool, e->name, &alias_r->key), *itself = NULL;
+	const char *key = NULL, *err = own_address(d, pool, e->name, &alias_r->key), *itself = NULL;
 	while (!err && span_split(&rest, ',', &piece)) {
 		piece = span_trim(piece);
 		if (!piece.n)

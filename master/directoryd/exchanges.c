@@ -192,8 +192,8 @@ static bool conclude(struct exchanges *all, struct exchange *x, struct pool *poo
 
 static const struct dir_auth_reply empty_reply = {.user = "", .account = "", .text = ""};
 
-/* One message of the client. first: it came with the start, or not at all (NULL). */
-static void turn(struct exchange *x, struct ipc_request *rq, const struct span *message, bool first)
+/* One message of the client; NULL: none came with the start. */
+static void turn(struct exchange *x, struct ipc_request *rq, const struct span *message)
 {
 	struct ipc_server_conn *conn = x->conn;
 	struct exchanges *all = ((struct directoryd *)ipc_conn_arg(conn))->exchanges;
@@ -201,9 +201,9 @@ static void turn(struct exchange *x, struct ipc_request *rq, const struct span *
 	struct span answer;
 	int64_t began = clock_mono_ms();
 	x->busy = true;
-	enum sasl_state state = first
-		? sasl_exchange_begin(&x->sasl, x->mechanism, message, &answer)
-		: sasl_exchange_step(&x->sasl, *message, &answer);
+	enum sasl_state state = message && x->steps
+		? sasl_exchange_step(&x->sasl, *message, &answer)
+		: sasl_exchange_begin(&x->sasl, x->mechanism, message, &answer);
 	if (message) /* it may be a password */
 		OPENSSL_cleanse((char *)(uintptr_t)message->p, message->n);
 	bool more = conclude(all, x, rq->pool, state, began, &reply);
@@ -250,7 +250,7 @@ static void run_start(struct ipc_server_conn *conn, struct ipc_request *rq, void
 		return;
 	}
 	keep_bindings(x, &start->bindings);
-	turn(x, rq, start->has_initial ? &start->initial : NULL, true);
+	turn(x, rq, start->has_initial ? &start->initial : NULL);
 }
 
 static void run_step(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
@@ -259,7 +259,7 @@ static void run_step(struct ipc_server_conn *conn, struct ipc_request *rq, void 
 	const struct dir_auth_step *step = body;
 	struct exchange *x = hash_find(d->exchanges->by_id, hash_key_u64(&step->id));
 	if (x && x->conn == conn && !x->busy && !step->cancel) {
-		turn(x, rq, &step->data, false);
+		turn(x, rq, &step->data);
 		return;
 	}
 	if (x && x->conn == conn && !x->busy)

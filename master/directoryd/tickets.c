@@ -39,12 +39,13 @@ static void drop(struct tickets *t, struct ticket *k)
 	mem_free(&k);
 }
 
-static void drop_old(struct tickets *t)
+/* Those whose time is over, and the oldest of what is more than `most`. */
+static void drop_old(struct tickets *t, size_t most)
 {
 	int64_t now = clock_mono_ms();
 	list_each (at, &t->all) {
 		struct ticket *k = list_entry(at, struct ticket, link);
-		if (k->expires > now && hash_count(t->by_bytes) < TICKETS_MAX)
+		if (k->expires > now && hash_count(t->by_bytes) <= most)
 			break;
 		drop(t, k);
 	}
@@ -63,7 +64,7 @@ void tickets_free(struct tickets **t)
 struct span tickets_issue(struct tickets *t, struct pool *pool, const char *user,
 	const char *account, const char *service)
 {
-	drop_old(t);
+	drop_old(t, TICKETS_MAX - 1);
 	struct ticket *k = mem_new(struct ticket);
 	os_random(k->bytes, TICKET_OCTETS);
 	k->expires = clock_mono_ms() + t->life;
@@ -78,7 +79,7 @@ struct span tickets_issue(struct tickets *t, struct pool *pool, const char *user
 bool tickets_redeem(struct tickets *t, struct pool *pool, struct span ticket, const char *service,
 	const char **user_r, const char **account_r)
 {
-	drop_old(t);
+	drop_old(t, TICKETS_MAX);
 	struct ticket *k = hash_find(t->by_bytes, ticket);
 	if (!k || strcmp(k->service, service) != 0)
 		return false;

@@ -1,0 +1,110 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <unistd.h>
+
+#include "master/directoryd/directoryd.h"
+
+struct fixture {
+	struct tickets *tickets;
+	struct pool *pool;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = mem_new(struct fixture);
+	f->tickets = tickets_new(60);
+	f->pool = pool_new("test");
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	tickets_free(&f->tickets);
+	assert_null(f->tickets);
+	pool_free(&f->pool);
+	mem_free(&f);
+	return 0;
+}
+
+static bool redeem(struct fixture *f, struct span ticket, const char *service)
+{
+	const char *user = NULL, *account = NULL;
+	if (!tickets_redeem(f->tickets, f->pool, ticket, service, &user, &account))
+		return false;
+	assert_string_equal(user, "anna@our.test");
+	assert_string_equal(account, "abc");
+	return true;
+}
+
+static struct span issue(struct fixture *f, const char *service)
+{
+	return tickets_issue(f->tickets, f->pool, "anna@our.test", "abc", service);
+}
+
+static void once(void **state)
+{
+	struct span ticket = issue(*state, "imap"), other = issue(*state, "imap");
+	assert_int_equal(ticket.n, 16);
+	assert_false(span_eq(ticket, other));
+	assert_true(redeem(*state, ticket, "imap"));
+	assert_false(redeem(*state, ticket, "imap"));
+	assert_true(redeem(*state, other, "imap"));
+}
+
+static void by_its_service(void **state)
+{
+	struct span ticket = issue(*state, "imap");
+	assert_false(redeem(*state, ticket, "pop"));
+	assert_false(redeem(*state, ticket, ""));
+	assert_true(redeem(*state, ticket, "imap"));
+}
+
+static void whole(void **state)
+{
+	struct span ticket = issue(*state, "imap");
+	assert_false(redeem(*state, span_make(ticket.p, 15), "imap"));
+	assert_false(redeem(*state, SPAN_LIT(""), "imap"));
+	assert_false(redeem(*state, SPAN_LIT("0123456789abcdef"), "imap"));
+	assert_true(redeem(*state, ticket, "imap"));
+}
+
+static void in_time(void **state)
+{
+	struct span ticket = issue(*state, "imap");
+	usleep(40 * 1000);
+	struct span later = issue(*state, "imap");
+	usleep(40 * 1000);
+	assert_false(redeem(*state, ticket, "imap"));
+	assert_true(redeem(*state, later, "imap"));
+}
+
+/* A flood of them costs the oldest. */
+static void in_bounds(void **state)
+{
+	struct fixture *f = *state;
+	tickets_free(&f->tickets);
+	f->tickets = tickets_new(600000);
+	struct span first = issue(f, "imap"), second = issue(f, "imap");
+	for (int i = 0; i < 99999; i++)
+		issue(f, "imap");
+	assert_false(redeem(f, first, "imap"));
+	assert_true(redeem(f, second, "imap"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(by_its_service, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(whole, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(in_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(in_bounds, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

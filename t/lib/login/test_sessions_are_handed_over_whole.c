@@ -1,0 +1,150 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "login/messages.h"
+
+struct fixture {
+	int sock[2], pipe[2];
+	struct pool *pool;
+};
+
+static const struct login_handoff sent = {
+	.ticket = SPAN_LIT("0123456789abcdef"),
+	.tag = "a1",
+	.peer_ip = "2001:db8::1",
+	.session = "Sabc",
+	.tls = true,
+	.service = "imap",
+	.input = SPAN_LIT("b SELECT \0INBOX\r\n"),
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = mem_new(struct fixture);
+	f->pool = pool_new("test");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, f->sock), 0);
+	assert_int_equal(pipe(f->pipe), 0);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	for (int i = 0; i < 2; i++) {
+		close(f->sock[i]);
+		close(f->pipe[i]);
+	}
+	pool_free(&f->pool);
+	mem_free(&f);
+	return 0;
+}
+
+static void assert_same(const struct login_handoff *got)
+{
+	assert_true(span_eq(got->ticket, sent.ticket));
+	assert_true(span_eq(got->input, sent.input));
+	assert_string_equal(got->tag, sent.tag);
+	assert_string_equal(got->peer_ip, sent.peer_ip);
+	assert_string_equal(got->session, sent.session);
+	assert_string_equal(got->service, sent.service);
+	assert_true(got->tls);
+}
+
+static void with_its_socket(void **state)
+{
+	struct fixture *f = *state;
+	struct login_handoff got;
+	const char *err;
+	int client;
+	assert_int_equal(handoff_send(f->sock[0], &sent, f->pipe[1], io_deadline(1000), &err), 0);
+	assert_int_equal(handoff_receive(f->sock[1], f->pool, &got, &client, io_deadline(1000), &err), 0);
+	assert_same(&got);
+	assert_true(client >= 0 && client != f->pipe[1]);
+	assert_int_equal(write(client, "x", 1), 1); /* it is the other end of the pipe */
+	char c;
+	assert_int_equal(read(f->pipe[0], &c, 1), 1);
+	close(client);
+}
+
+static void as_a_pipe_of_which_not_one_octet_is_taken(void **state)
+{
+	struct fixture *f = *state;
+	struct login_handoff got;
+	const char *err;
+	char buf[16];
+	int client;
+	assert_int_equal(handoff_send(f->sock[0], &sent, -1, io_deadline(1000), &err), 0);
+	assert_int_equal(write(f->sock[0], "client's", 8), 8);
+	assert_int_equal(handoff_receive(f->sock[1], f->pool, &got, &client, io_deadline(1000), &err), 0);
+	assert_same(&got);
+	assert_int_equal(client, -1);
+	assert_int_equal(read(f->sock[1], buf, sizeof(buf)), 8);
+	assert_memory_equal(buf, "client's", 8);
+}
+
+/* What is not whole, or something else, is refused, and no descriptor stays behind. */
+static void or_not_at_all(void **state)
+{
+	static const struct {
+		const char *p;
+		size_t n;
+	} rows[] = {
+		{"", 0},
+		{"\x08\0\0\0", 4},
+		{"\x08\0\0\0\x00\x05\0\0\0\0\0\0", 12},         /* no payload */
+		{"\x04\0\0\0\x00\x05\0\0\0\0\0\0", 12},         /* shorter than its header */
+		{"\xff\xff\xff\x7f\x00\x05\0\0\0\0\0\0", 12},   /* endless */
+		{"\x09\0\0\0\x01\x02\0\0\0\0\0\0x", 13},        /* another message */
+		{"\x0c\0\0\0\x00\x05\0\0\0\0\0\0\xff\xff\xff\xff", 16},
+		{"\x30\0\0\0\x00\x05\0\0\0\0\0\0half", 16},
+	};
+	struct fixture *f = *state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct login_handoff got;
+		const char *err = NULL;
+		int s[2], client, probe;
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
+		assert_int_equal(write(s[0], rows[i].p, rows[i].n), rows[i].n);
+		close(s[0]);
+		probe = dup(s[1]);
+		close(probe);
+		assert_int_equal(
+			handoff_receive(s[1], f->pool, &got, &client, io_deadline(1000), &err), -1);
+		assert_int_equal(client, -1);
+		assert_non_null(err);
+		int again = dup(s[1]);
+		assert_int_equal(again, probe);
+		close(again);
+		close(s[1]);
+	}
+}
+
+static void too_much_input_is_refused_by_the_sender(void **state)
+{
+	struct fixture *f = *state;
+	struct login_handoff much = sent;
+	const char *err = NULL;
+	char *bytes = pool_alloc(f->pool, HANDOFF_MAX);
+	much.input = span_make(bytes, HANDOFF_MAX);
+	assert_int_equal(handoff_send(f->sock[0], &much, -1, io_deadline(1000), &err), -1);
+	assert_non_null(err);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(with_its_socket, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(as_a_pipe_of_which_not_one_octet_is_taken, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(or_not_at_all, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(too_much_input_is_refused_by_the_sender, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -12,7 +12,7 @@ from thurn import wait_for
 COUNT = 300
 
 
-def send_many(thurn, count, to, name="m"):
+def send_many(thurn, count, to, name="m", sender="sender@elsewhere.test"):
     """Over a few connections; the subjects that were acknowledged."""
     accepted, lock = [], threading.Lock()
 
@@ -23,7 +23,7 @@ def send_many(thurn, count, to, name="m"):
             for attempt in range(100):
                 try:
                     s = s or thurn.smtp()
-                    s.sendmail("sender@elsewhere.test", [to(n)],
+                    s.sendmail(sender, [to(n)],
                                ("Subject: %s\r\n\r\n%s\r\n" % (subject, "x" * 500)).encode())
                     with lock:
                         accepted.append(subject)
@@ -81,6 +81,21 @@ def test_a_killed_qmgr_repeats_nothing_to_other_hosts(relay):
     wait_for(lambda: len(set(sink.subjects())) == 150, 60, "all messages")
     wait_for(lambda: thurn.json("queue", "list") == [], 30, "an empty queue")
     assert len(sink.subjects()) == 150
+
+
+@pytest.mark.limit(200)
+def test_kills_make_no_second_report(relay):
+    """Each report has an id that follows from what it is about."""
+    thurn, sink = relay(lambda c, line: "550 5.1.1 no" if c == "RCPT" else None)
+    threads, accepted = send_many(thurn, 60, lambda n: "bob%d@elsewhere.test" % n, sender="anna@sandbox.test")
+    kill_some(thurn, ["queue", "bounce-agent"], threads, 0.25)
+    for t in threads:
+        t.join()
+    wait_for(lambda: thurn.json("queue", "list") == [], 60, "an empty queue")
+    reports = thurn.wait_for_mail("anna", 60)
+    about = [m.split(b"Final-Recipient: rfc822; ")[1].split(b"\r\n")[0] for m in reports]
+    assert len(set(about)) == 60
+    assert len(about) == 60
 
 
 @pytest.mark.limit(200)

@@ -234,6 +234,39 @@ static void the_lock_tells_whether_the_owner_lives(void **state)
 	close(fd);
 }
 
+static void a_segment_is_locked_before_it_has_a_name(void **state)
+{
+	struct spool_fixture *f = *state;
+	const char *err;
+	segment_writer_close(&f->writer);
+	int made = segment_create(f->dirfd, 0600, &f->id, &err);
+	int fd = spool_open(f, O_RDWR);
+	assert_int_equal(os_lock_try(fd, true), 0);
+	close(made);
+	assert_int_equal(os_lock_try(fd, true), 1);
+	close(fd);
+}
+
+/* The reader has read ahead what were zeros then. */
+static void a_tail_is_read_again(void **state)
+{
+	struct spool_fixture *f = *state;
+	struct segment_place place;
+	struct segment_record rec;
+	struct segment_reader *r;
+	uint64_t lost = 0, at = SEGMENT_START;
+	int fd = spool_open(f, O_RDONLY);
+	assert_int_equal(segment_reader_open(fd, f->id, &r), 1);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(segment_read(r, at, false, &rec, &lost), SEGMENT_TAIL);
+		assert_int_equal(spool_append(f, i, 100, &place), SEGMENT_OK);
+		assert_int_equal(segment_read(r, at, false, &rec, &lost), SEGMENT_FOUND);
+		at = rec.next;
+	}
+	segment_reader_close(&r);
+	close(fd);
+}
+
 static void leftovers_of_creation_are_removed(void **state)
 {
 	struct spool_fixture *f = *state;
@@ -278,6 +311,8 @@ int main(void)
 		T(nothing_is_read_past_the_limit),
 		T(many_fibers_append_at_once),
 		T(the_lock_tells_whether_the_owner_lives),
+		T(a_segment_is_locked_before_it_has_a_name),
+		T(a_tail_is_read_again),
 		T(leftovers_of_creation_are_removed),
 		cmocka_unit_test(names_of_segments),
 	};

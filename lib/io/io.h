@@ -53,8 +53,7 @@ int io_call(io_call_fn fn, void *arg);
 struct io_threads;
 struct io_threads *io_threads_new(const char *name, unsigned max);
 int io_call_on(struct io_threads *t, io_call_fn fn, void *arg); /* always on one of its threads */
-void io_threads_free(struct io_threads **t);			/* after what is queued is done */
-/* Ends its threads; nothing may be under way. */
+/* Ends its threads, after what is queued is done. */
 void io_threads_free(struct io_threads **t);
 
 /* A read of a mapped or opened file that may be cold goes through io_call only when it is: */

@@ -147,22 +147,26 @@ static const char *user_add(struct directoryd *d, struct pool *pool, void *body,
 	return NULL;
 }
 
-static const char *find_user(struct directoryd *d, struct pool *pool, const char *address,
-	const char **key_r, struct user_record *user_r)
+/* The user's key, or NULL. */
+static const char *find_user(
+	struct directoryd *d, struct pool *pool, const char *address, struct user_record *user_r)
 {
-	*key_r = name_parse(d, pool, address);
-	if (*key_r && records_user(d->records, pool, *key_r, user_r))
-		return NULL;
+	const char *key = name_parse(d, pool, address);
+	return key && records_user(d->records, pool, key, user_r) ? key : NULL;
+}
+
+static const char *no_user(struct pool *pool, const char *address)
+{
 	return pool_printf(pool, "There is no user %s.", log_q(address));
 }
 
 static const char *user_remove(struct directoryd *d, struct pool *pool, void *body, const char **account_r)
 {
-	const char *key;
+	const char *name = ((struct dir_name *)body)->name;
 	struct user_record user;
-	const char *err = find_user(d, pool, ((struct dir_name *)body)->name, &key, &user);
-	if (err)
-		return err;
+	const char *key = find_user(d, pool, name, &user);
+	if (!key)
+		return no_user(pool, name);
 	records_delete(d->records, TABLE_USERS, key);
 	log_info("user removed user=%s account=%s", log_q(key), user.account);
 	*account_r = user.account;
@@ -172,11 +176,10 @@ static const char *user_remove(struct directoryd *d, struct pool *pool, void *bo
 static const char *user_passwd(struct directoryd *d, struct pool *pool, void *body, const char **account_r)
 {
 	const struct user_change *c = body;
-	const char *key;
 	struct user_record user;
-	const char *err = find_user(d, pool, c->asked->address, &key, &user);
-	if (err)
-		return err;
+	const char *key = find_user(d, pool, c->asked->address, &user);
+	if (!key)
+		return no_user(pool, c->asked->address);
 	if (!*c->keys.scram256 && !*c->keys.crypt)
 		return "An empty password is not accepted.";
 	set_keys(&user, &c->keys);
@@ -260,6 +263,8 @@ static const char *alias_remove(struct directoryd *d, struct pool *pool, void *b
 		return err;
 	if (!records_alias(d->records, pool, key, &alias))
 		return pool_printf(pool, "There is no alias %s.", key);
+	if (c->targets.n > TARGETS_MAX)
+		return "An alias has 1 to 1000 targets.";
 	for (size_t i = 0; c->targets.n && i < alias.n; i++)
 		if (!is_named(d, pool, &c->targets, alias.targets[i]))
 			*array_add(&left) = alias.targets[i];
@@ -271,29 +276,37 @@ static const char *alias_remove(struct directoryd *d, struct pool *pool, void *b
 	return NULL;
 }
 
-/* "root: root" says what holds without it; alias_r->n is 0 then. */
-static const char *parse_entry(struct directoryd *d, struct pool *pool, const struct dir_entry *e,
-	struct named_alias *alias_r)
+/* NULL, or the sentence. "root: root" says what holds without it: no targets then. */
+static const char *parse_targets(struct directoryd *d, struct pool *pool, const char *alias, const char *text,
+	addresses *targets)
 {
-	struct span rest = span_of(e->text), piece;
-	addresses targets = ARRAY_IN(pool);
-	const char *key = NULL, *err = own_address(d, pool, e->name, &alias_r->key), *itself = NULL;
-	while (!err && span_split(&rest, ',', &piece)) {
+	struct span rest = span_of(text), piece;
+	const char *itself = NULL;
+	while (span_split(&rest, ',', &piece)) {
+		const char *key, *err;
 		piece = span_trim(piece);
 		if (!piece.n)
 			continue;
-		err = target_key(d, pool, alias_r->key, pool_span(pool, piece), &key);
-		if (err && key && strcmp(key, alias_r->key) == 0) {
+		err = target_key(d, pool, alias, pool_span(pool, piece), &key);
+		if (err && key && strcmp(key, alias) == 0)
 			itself = err;
-			err = NULL;
-		} else if (!err && !has_address(&targets, key)) {
-			*array_add(&targets) = key;
-		}
+		else if (err)
+			return err;
+		else if (!has_address(targets, key))
+			*array_add(targets) = key;
+		if (targets->n > TARGETS_MAX)
+			return pool_printf(pool, "The alias %s has more than 1000 targets.", alias);
 	}
-	if (!err && targets.n)
-		err = itself;
-	if (!err && targets.n > TARGETS_MAX)
-		err = pool_printf(pool, "The alias %s has more than 1000 targets.", alias_r->key);
+	return targets->n ? itself : NULL;
+}
+
+static const char *parse_entry(struct directoryd *d, struct pool *pool, const struct dir_entry *e,
+	struct named_alias *alias_r)
+{
+	addresses targets = ARRAY_IN(pool);
+	const char *err = own_address(d, pool, e->name, &alias_r->key);
+	if (!err)
+		err = parse_targets(d, pool, alias_r->key, e->text, &targets);
 	alias_r->alias = (struct alias_record){targets.v, targets.n};
 	return err;
 }
@@ -305,7 +318,7 @@ static const char *aliases_load(struct directoryd *d, struct pool *pool, void *b
 	ARRAY(struct named_alias) aliases = ARRAY_IN(pool);
 	(void)account_r;
 	for (size_t i = 0; i < all->entries.n; i++) {
-		struct named_alias one;
+		struct named_alias one = {.key = ""};
 		const char *err = parse_entry(d, pool, &v[i], &one);
 		if (err)
 			return err;

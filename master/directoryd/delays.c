@@ -34,6 +34,11 @@ struct delays *delays_new(int64_t first_ms)
 	return d;
 }
 
+void delays_set_first(struct delays *d, int64_t first_ms)
+{
+	d->first = first_ms;
+}
+
 static void forget(struct delays *d, struct address *a)
 {
 	hash_remove(d->by_key, a->key);

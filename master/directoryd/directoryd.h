@@ -106,7 +106,7 @@ bool lookup_may_send(struct directoryd *d, struct pool *pool, const char *user, 
 
 /* --- system_users.c: /etc/passwd through NSS, on a thread of its own --- */
 
-struct system_users *system_users_new(const struct directoryd_conf *conf);
+struct system_users *system_users_new(const struct directoryd *d);
 void system_users_free(struct system_users **u);
 /* 1 there is such a user who may receive mail, 0 none, -1 can't say. */
 int system_user_find(struct system_users *u, const char *name);
@@ -143,6 +143,7 @@ const char *scram_fake(struct pool *pool, bool sha256, struct span secret, const
 
 struct tickets *tickets_new(int64_t life_ms);
 void tickets_free(struct tickets **t);
+void tickets_set_life(struct tickets *t, int64_t life_ms); /* of those from now on */
 struct span tickets_issue(struct tickets *t, struct pool *pool, const char *user, const char *account,
 	const char *service);
 /* Once only. */
@@ -153,6 +154,7 @@ bool tickets_redeem(struct tickets *t, struct pool *pool, struct span ticket, co
 
 struct delays *delays_new(int64_t first_ms);
 void delays_free(struct delays **d);
+void delays_set_first(struct delays *d, int64_t first_ms);
 /* Counts a failure from the address and tells how long its answer is to wait. */
 int64_t delays_failure(struct delays *d, const char *remote_ip);
 
@@ -193,6 +195,7 @@ const char *sasl_exchange_error(struct sasl_exchange *x);
 
 struct exchanges *exchanges_new(struct directoryd *d);
 void exchanges_free(struct exchanges **all);
+void exchanges_set_delay(struct exchanges *all, int64_t first_ms);
 extern const struct ipc_handler auth_handlers[];
 extern const size_t auth_handlers_n;
 /* An exchange dies with the connection that began it. */

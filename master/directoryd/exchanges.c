@@ -97,6 +97,11 @@ void exchanges_free(struct exchanges **all)
 	mem_free(all);
 }
 
+void exchanges_set_delay(struct exchanges *all, int64_t first_ms)
+{
+	delays_set_first(all->delays, first_ms);
+}
+
 /* NULL: the library refuses to begin. */
 static struct exchange *exchange_new(struct exchanges *all, struct ipc_server_conn *conn,
 	const struct dir_auth_start *rq)

@@ -112,14 +112,19 @@ static int open_database(struct directoryd *d, const char **err_r)
 	return rc == 0 ? 0 : -1;
 }
 
+static const char *default_domain(struct directoryd *d)
+{
+	return name_domain(d->svc->pool,
+		*d->conf->default_domain ? d->conf->default_domain : d->svc->common->hostname);
+}
+
 static int start_root(struct service_ctx *svc, const char **err_r)
 {
 	struct directoryd *d = pool_new_of(svc->pool, struct directoryd);
 	d->svc = svc;
 	d->conf = svc->params;
 	svc->state = d;
-	const char *domain = *d->conf->default_domain ? d->conf->default_domain : svc->common->hostname;
-	d->default_domain = name_domain(svc->pool, domain);
+	d->default_domain = default_domain(d);
 	if (!d->default_domain) {
 		*err_r = "hostname (or default_domain) is not a domain name.";
 		return -1;
@@ -134,11 +139,25 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 		return -1;
 	d->records = records_new(d);
 	d->over_quota = hash_new();
-	d->system_users = system_users_new(d->conf);
+	d->system_users = system_users_new(d);
 	d->tickets = tickets_new(d->conf->ticket_life);
 	d->passwords = passwords_new(d);
 	d->exchanges = exchanges_new(d);
 	return 0;
+}
+
+/* How many threads there are is decided at the start. */
+static void reload(struct service_ctx *svc)
+{
+	struct directoryd *d = svc->state;
+	d->conf = svc->params;
+	const char *domain = default_domain(d);
+	if (domain)
+		d->default_domain = domain;
+	else
+		log_error("hostname (or default_domain) is not a domain name; %s stays.", d->default_domain);
+	tickets_set_life(d->tickets, d->conf->ticket_life);
+	exchanges_set_delay(d->exchanges, d->conf->failure_delay);
 }
 
 static void stop(struct service_ctx *svc)
@@ -162,6 +181,7 @@ static const struct service directoryd = {
 	.start_root = start_root,
 	.start_user = start_user,
 	.serve = serve,
+	.reload = reload,
 	.stop = stop,
 };
 

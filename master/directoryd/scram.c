@@ -68,9 +68,9 @@ static bool parse_keys(struct span text, struct keys *keys)
 bool scram_check(const char *text, struct span password)
 {
 	struct keys keys = {0, STR_INIT, STR_INIT};
-	unsigned char have[EVP_MAX_MD_SIZE], ignored[EVP_MAX_MD_SIZE];
 	bool right = parse_keys(span_of(text), &keys);
 	if (right) {
+		unsigned char have[EVP_MAX_MD_SIZE], ignored[EVP_MAX_MD_SIZE];
 		derive(EVP_sha256(), password, str_span(&keys.salt), (int)keys.iterations, have, ignored);
 		right = CRYPTO_memcmp(have, keys.stored.s, 32) == 0;
 	}

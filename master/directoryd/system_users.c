@@ -16,7 +16,7 @@
 #define KEPT_MAX          10000 /* past it all are forgotten */
 
 struct system_users {
-	const struct directoryd_conf *conf;
+	const struct directoryd *d;
 	struct io_threads *thread;
 	struct hash *known; /* name -> int64_t *, until when */
 };
@@ -27,10 +27,10 @@ struct question {
 	int answer;
 };
 
-struct system_users *system_users_new(const struct directoryd_conf *conf)
+struct system_users *system_users_new(const struct directoryd *d)
 {
 	struct system_users *u = mem_new(struct system_users);
-	u->conf = conf;
+	u->d = d;
 	u->thread = io_threads_new("nss", 1);
 	u->known = hash_new();
 	return u;
@@ -85,12 +85,12 @@ static void remember(struct system_users *u, const char *name)
 
 int system_user_find(struct system_users *u, const char *name)
 {
-	if (!u->conf->system_users)
+	if (!u->d->conf->system_users)
 		return 0;
 	const int64_t *until = hash_find(u->known, span_of(name));
 	if (until && *until > clock_mono_ms())
 		return 1;
-	struct question q = {.name = name, .uid_least = u->conf->system_uid_least, .answer = -1};
+	struct question q = {.name = name, .uid_least = u->d->conf->system_uid_least, .answer = -1};
 	io_call_on(u->thread, ask, &q);
 	if (q.answer == 1)
 		remember(u, name);

@@ -29,6 +29,11 @@ struct tickets *tickets_new(int64_t life_ms)
 	return t;
 }
 
+void tickets_set_life(struct tickets *t, int64_t life_ms)
+{
+	t->life = life_ms;
+}
+
 static void drop(struct tickets *t, struct ticket *k)
 {
 	hash_remove(t->by_bytes, span_make(k->bytes, TICKET_OCTETS));

@@ -166,3 +166,14 @@ def test_failures_are_in_the_log_without_passwords(thurn):
     thurn.wait_for_log(r"authentication failed service=imap mechanism=PLAIN user=anna@sandbox.test remote=127.0.0.1")
     thurn.wait_for_log(r"login service=imap user=anna@sandbox.test remote=127.0.0.1 tls=yes")
     assert "quite-a-secret" not in thurn.log() and thurn.password("anna") not in thurn.log()
+
+
+def test_a_reload_takes_the_new_delay(instance):
+    t = instance(settings={"directoryd.failure_delay": "3s"})
+    with Door(t, "directory-auth") as door:
+        assert door.plain("nobody", "x")["delay"] > 2000
+        conf = t.dir / "etc/thurn.conf"
+        conf.write_text(conf.read_text().replace("failure_delay = 3s", "failure_delay = 1s"))
+        t.thurn("reload")
+        thurn_module.wait_for(lambda: door.plain("nobody", "x", remote="192.0.2.%d" % (time.monotonic_ns() % 250))
+                              ["delay"] <= 1000, 10, "the new delay")

@@ -38,7 +38,8 @@ class Stream:
 
 
 class Smtp(Stream):
-    """message() sends a whole transaction in two writes, and returns the reply to the final dot, or the first refusal."""
+    """message() sends a whole transaction in two writes, and returns the reply to the final dot, or the first refusal when there
+    was none; refused has the refusals of single recipients."""
 
     def __init__(self, port, verb="EHLO"):
         super().__init__(port)
@@ -61,10 +62,10 @@ class Smtp(Stream):
         """data: with CRLF line ends."""
         to = [to] if isinstance(to, str) else to
         self.send(("MAIL FROM:<%s>\r\n" % sender + "".join("RCPT TO:<%s>\r\n" % r for r in to) + "DATA\r\n").encode())
-        refused = [r for r in [self.reply() for _ in range(1 + len(to))] if not r.startswith("250")]
+        self.refused = [r for r in [self.reply() for _ in range(1 + len(to))] if not r.startswith("250")]
         go = self.reply()
         if not go.startswith("354"):
-            return refused[0] if refused else go
+            return self.refused[0] if self.refused else go
         if not data.endswith(b"\r\n"):
             data += b"\r\n"
         data = data.replace(b"\n.", b"\n..")  # wherever a server might see the start of a line

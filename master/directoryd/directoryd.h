@@ -28,6 +28,7 @@ struct directoryd {
 	struct hash *over_quota;    /* account id -> a mark */
 	struct fiber_mutex changing; /* one change at a time: what it has looked at stays until it has written */
 	const char *default_domain; /* lower case */
+	unsigned connections;
 };
 
 /* --- records.c: the database's rows, through a cache --- */
@@ -139,6 +140,12 @@ bool scram_check(const char *keys, struct span password);
 const char *scram_fake(struct pool *pool, bool sha256, struct span secret, const char *name,
 	int iterations);
 
+/* --- over_quota.c --- */
+
+void over_quota_note(struct directoryd *d, const char *account, bool over);
+bool over_quota_is(struct directoryd *d, const char *account);
+void over_quota_free(struct directoryd *d);
+
 /* --- tickets.c --- */
 
 struct tickets *tickets_new(int64_t life_ms);
@@ -174,6 +181,7 @@ struct sasl_exchange {
 	struct pool *pool;
 	struct ipc_list bindings; /* dir_binding: what the client may bind to */
 	const char *name;         /* key of whom the client says to be, once it has; NULL: nobody's */
+	const char *why;          /* it will fail, for the log; NULL: the library knows */
 	bool sha256, bound;
 	struct sasl_conn *conn;
 	struct sasl_callbacks *callbacks;

@@ -5,8 +5,6 @@
 
 #include "base/log.h"
 
-static char over_mark; /* value of the over_quota table's entries */
-
 static void run_resolve(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
 {
 	const struct dir_resolve_request *request = body;
@@ -28,10 +26,7 @@ static void run_quota_notice(struct ipc_server_conn *conn, struct ipc_request *r
 	struct directoryd *d = ipc_conn_arg(conn);
 	const struct dir_quota_notice *notice = body;
 	(void)rq;
-	if (notice->over)
-		hash_set(d->over_quota, span_of(notice->account), &over_mark);
-	else
-		hash_remove(d->over_quota, span_of(notice->account));
+	over_quota_note(d, notice->account, notice->over);
 }
 
 static const struct ipc_handler lookup_handlers[] = {
@@ -93,8 +88,10 @@ static void serve(struct conn *conn)
 	conn->fd = -1;
 	struct ipc_server_conn *c = ipc_server_new(fd, door->handlers,
 		door->n ? *door->n : door->fixed_n, conn->svc->state, door->gone);
-	ipc_conn_set_data(c, (void *)(uintptr_t)user);
+	struct directoryd *d = conn->svc->state;
+	d->connections++;
 	ipc_server_run(c);
+	d->connections--;
 }
 
 /* The image can't be rebuilt from anything: damage is an operator's case, said plainly. */
@@ -160,16 +157,20 @@ static void reload(struct service_ctx *svc)
 	exchanges_set_delay(d->exchanges, d->conf->failure_delay);
 }
 
+/* Calls that were not done in time still use all of it, on threads and in the SASL library: then the process simply
+ * ends. What has been answered is durable anyway. */
 static void stop(struct service_ctx *svc)
 {
 	struct directoryd *d = svc->state;
+	if (d->connections)
+		return;
 	exchanges_free(&d->exchanges);
 	sasl_stop();
 	tickets_free(&d->tickets);
 	passwords_free(&d->passwords);
 	system_users_free(&d->system_users);
 	records_free(&d->records);
-	hash_free(&d->over_quota);
+	over_quota_free(d);
 	kv_close(&d->kv);
 }
 

@@ -65,9 +65,10 @@ static int check_password(sasl_conn_t *sasl, void *context, const char *user, co
 	const char *key = user_key(x, x->pool, user, strlen(user));
 	bool found = key && records_user(x->d->records, x->pool, key, &record);
 	x->name = key;
-	return passwords_check(x->d->passwords, found ? &record : NULL, key ? key : "", password, length)
-		? SASL_OK
-		: SASL_BADAUTH;
+	if (passwords_check(x->d->passwords, found ? &record : NULL, key ? key : "", password, length))
+		return SASL_OK;
+	x->why = !found ? "There is no such user." : record.disabled ? "The user is disabled." : "The password is wrong.";
+	return SASL_BADAUTH;
 }
 
 /* The stored keys, or made-up ones for whom we don't know: the client learns nothing before its proof is wrong. */
@@ -81,6 +82,7 @@ static const char *scram_keys(struct sasl_exchange *x, const char *user, size_t 
 		if (*keys)
 			return keys;
 	}
+	x->why = "There is no such user, or not with keys for SCRAM.";
 	return passwords_fake_scram(x->d->passwords, x->pool,
 		key ? key : pool_strndup(x->pool, user, length), x->sha256);
 }
@@ -266,5 +268,5 @@ const char *sasl_exchange_user(struct sasl_exchange *x, struct pool *pool, const
 
 const char *sasl_exchange_error(struct sasl_exchange *x)
 {
-	return sasl_errdetail(x->conn);
+	return x->why ? x->why : sasl_errdetail(x->conn);
 }

@@ -9,6 +9,7 @@ import hmac
 import re
 import socket
 import ssl
+import subprocess
 import sys
 
 import thurn as thurn_module
@@ -19,6 +20,13 @@ import sasl  # noqa: E402
 MECHANISMS = ("PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1")
 DIGEST = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1", "SCRAM-SHA-256-PLUS": "sha256",
           "SCRAM-SHA-1-PLUS": "sha1"}
+
+
+def slow_hash(password, rounds):
+    """A crypt(3) hash that takes its time."""
+    setting = "$6$rounds=%d$saltsaltsalt$" % rounds
+    return subprocess.run(["perl", "-e", "print crypt($ARGV[0], $ARGV[1])", password, setting],
+                          capture_output=True, text=True, check=True).stdout
 
 
 class BoundScram(sasl.Scram):

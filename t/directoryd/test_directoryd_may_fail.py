@@ -7,7 +7,7 @@ import time
 import pytest
 import thurn as thurn_module
 from calls import OK, Door
-from clients import Imap, Pop, Submission
+from clients import Imap, Pop, Submission, slow_hash
 
 USER = "anna@sandbox.test"
 
@@ -170,3 +170,20 @@ def test_a_damaged_database_is_not_answered_from(instance):
     assert "directory database" in t.log() or "damaged" in t.log(), t.log()[-2000:]
 
 
+
+
+def test_a_stop_in_the_middle_of_logins(instance):
+    """What hashes is not waited for for ever, and nothing is taken away from it either."""
+    t = instance(users=())
+    t.thurn("user", "add", "slow@sandbox.test", "--password-hash", slow_hash("x", 3000000))
+    doors = [Door(t, "directory-auth") for _ in range(6)]
+    for door in doors:
+        for n in range(4):
+            door.send(4, door.start_payload("PLAIN", b"\0slow@sandbox.test\0wrong%d" % n))
+    time.sleep(0.3)
+    start = time.monotonic()
+    t.stop()
+    assert time.monotonic() - start < 15 * thurn_module.SLOW
+    assert "directory ended" not in t.log(), t.log()[-1500:]
+    t.start()
+    assert len(t.json("user", "list")) == 1

@@ -55,6 +55,8 @@ class Smtp(Stream):
 
     def expect(self, code):
         reply = self.reply()
+        if reply.startswith("421 4.3.2"):
+            raise ConnectionError(reply)
         assert reply.startswith(code.decode()), reply
         return reply
 

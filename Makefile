@@ -4,6 +4,7 @@
 #	make check      installs what is missing, builds, runs every test
 #	make run        a private instance to try
 #	make install    DESTDIR= PREFIX=
+#	make deb        a Debian package of it, in build/
 #
 # SAN=1 builds with address and undefined-behaviour checking, under build/san.
 
@@ -104,7 +105,7 @@ $(O)/%.o: %.c
 $(O)/%.o: %.S
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) -Ilib -I. -MMD -MP -c -o $@ $<
--include $(shell test -d $(O) && find $(O) -name '*.d')
+-include $(shell test -d $(O) && find $(O) -type f -name '*.d')
 
 all: $(PROGRAMS)
 
@@ -133,6 +134,10 @@ $(O)/man/thurn.8: $(BIN)/thurn
 .PHONY: install
 install: all man
 	@etc/install $(O) "$(DESTDIR)" $(PREFIX)
+
+.PHONY: deb
+deb: all man
+	@debian/build $(O)
 
 # Each entry for T seconds (make fuzz T=3600), beginning with its corpus; what it finds that is new stays in build/.
 T = 60

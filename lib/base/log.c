@@ -41,7 +41,11 @@ int log_open(const char *program, const char *dest, enum log_level least, const 
 	sink.program = mem_strdup(program);
 	sink.least = least;
 	if (strcmp(dest, "syslog") == 0) {
-		openlog(sink.program, LOG_PID | LOG_NDELAY, LOG_MAIL);
+		/* It keeps the pointer. Other mail systems have an smtpd, too. */
+		struct str ident = STR_INIT;
+		str_printf(&ident, "thurn/%s", program);
+		openlog(mem_strdup(str_c(&ident)), LOG_PID | LOG_NDELAY, LOG_MAIL);
+		str_fini(&ident);
 		sink.to_syslog = true;
 	} else if (strcmp(dest, "stderr") != 0) {
 		int fd = open(dest, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);

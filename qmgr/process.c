@@ -104,6 +104,8 @@ static struct span key_of(struct pool *pool, const struct address *a)
 	return str_span(&key);
 }
 
+#define LOOP_TEXT "The alias leads back to itself."
+
 /* --- recipients --- */
 
 static void fail(
@@ -121,12 +123,23 @@ static unsigned depth_of(const struct message *m, uint32_t i)
 	return depth;
 }
 
+static bool is_same(const struct message *m, uint32_t i, uint32_t k)
+{
+	return span_ieq(span_of(m->rcpts.v[k].address), span_of(m->rcpts.v[i].address));
+}
+
+/* A target of an alias of the same name: the user of that name ("joe: joe, archive"). */
+static bool is_own_target(const struct message *m, uint32_t i)
+{
+	uint32_t parent = m->rcpts.v[i].parent;
+	return parent != QUEUE_NO_PARENT && is_same(m, i, parent);
+}
+
 /* Is it one of those that it stems from? Then expanding it again would never end. */
 static bool is_loop(const struct message *m, uint32_t i)
 {
-	const char *address = m->rcpts.v[i].address;
 	for (uint32_t k = m->rcpts.v[i].parent; k != QUEUE_NO_PARENT; k = m->rcpts.v[k].parent)
-		if (span_ieq(span_of(m->rcpts.v[k].address), span_of(address)))
+		if (is_same(m, i, k))
 			return true;
 	return false;
 }
@@ -220,14 +233,20 @@ static void route_recipient(struct routing *g, uint32_t i)
 		fail(g, i, FATE_FAILED, "5.1.3", err);
 		return;
 	}
-	if (is_loop(m, i)) {
-		fail(g, i, FATE_FAILED, "5.4.6", "The alias leads back to itself.");
+	bool own = is_own_target(m, i);
+	if (is_loop(m, i) && !own) {
+		fail(g, i, FATE_FAILED, "5.4.6", LOOP_TEXT);
 		return;
 	}
 	struct span key = key_of(m->pool, &a);
-	if (is_duplicate(g, i, key))
+	if (!own && is_duplicate(g, i, key))
 		return;
 	route_of(g, key, &a, &route);
+	if (own && route.kind == ROUTE_ALIAS) {
+		route.kind = *route.account ? ROUTE_LOCAL : ROUTE_REFUSED;
+		route.status = "5.4.6";
+		route.text = LOOP_TEXT;
+	}
 	switch (route.kind) {
 	case ROUTE_LOCAL:
 		add_hop(g, i, AGENT_LOCAL, &route);

@@ -46,7 +46,10 @@ static void to_targets(const struct dir_resolve_reply *reply, struct route *rout
 		refuse(route, ROUTE_REFUSED, "5.4.6", "The alias has too many targets.");
 		return;
 	}
+	to_account(reply, route); /* the alias' own, if it names itself */
 	route->kind = ROUTE_ALIAS;
+	route->agent = "";
+	route->over_quota = false;
 	route->targets = reply->targets;
 }
 

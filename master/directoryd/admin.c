@@ -192,15 +192,27 @@ static const char *user_passwd(struct directoryd *d, struct pool *pool, void *bo
 
 /* --- aliases --- */
 
-/* A target's key, or the sentence. One that is the alias itself would never end. */
+static bool is_user(struct directoryd *d, struct pool *pool, const char *key)
+{
+	struct user_record ignored;
+	const char *at = strrchr(key, '@');
+	if (records_user(d->records, pool, key, &ignored))
+		return true;
+	return strcmp(at + 1, d->default_domain) == 0 &&
+	       system_user_find(
+		       d->system_users, pool_strndup(pool, key, (size_t)(at - key))) == 1;
+}
+
+/* A target's key, or the sentence. The alias itself may be one where it means the user of that name. */
 static const char *target_key(struct directoryd *d, struct pool *pool, const char *alias, const char *target,
 	const char **key_r)
 {
 	*key_r = name_parse(d, pool, target);
 	if (!*key_r || strchr(*key_r, ','))
 		return pool_printf(pool, "%s is not an address.", log_q(target));
-	if (strcmp(*key_r, alias) == 0)
-		return pool_printf(pool, "The alias %s can't lead to itself.", alias);
+	if (strcmp(*key_r, alias) == 0 && !is_user(d, pool, alias))
+		return pool_printf(pool,
+			"The alias %s can't lead to itself: there is no user of that name.", alias);
 	return NULL;
 }
 

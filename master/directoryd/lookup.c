@@ -26,19 +26,6 @@ static int answer_user(struct query *q, const char *key, const struct user_recor
 	return 1;
 }
 
-static int try_alias(struct query *q, const char *key)
-{
-	struct alias_record alias;
-	if (!records_alias(q->d->records, q->pool, key, &alias))
-		return 0;
-	struct dir_target *targets = pool_array(q->pool, alias.n, sizeof(*targets));
-	for (size_t i = 0; i < alias.n; i++)
-		targets[i].address = alias.targets[i];
-	q->reply->status = DIR_ALIAS;
-	q->reply->targets = (struct ipc_list){targets, alias.n};
-	return 1;
-}
-
 static int ask_system(struct query *q, const char *key)
 {
 	return system_user_find(q->d->system_users,
@@ -71,6 +58,35 @@ static int try_system_user(struct query *q, const char *key)
 	}
 	fiber_unlock(&q->d->changing);
 	return answer_user(q, key, &user);
+}
+
+/* "joe: joe, archive": an alias that names itself means the user of that name, whose account the answer then has too. */
+static int name_own_account(struct query *q, const char *key, const struct alias_record *alias)
+{
+	for (size_t i = 0; i < alias->n; i++) {
+		if (strcmp(alias->targets[i], key) != 0)
+			continue;
+		int rc = try_user(q, key);
+		return rc == 0 ? try_system_user(q, key) : rc;
+	}
+	return 0;
+}
+
+static int try_alias(struct query *q, const char *key)
+{
+	struct alias_record alias;
+	if (!records_alias(q->d->records, q->pool, key, &alias))
+		return 0;
+	if (name_own_account(q, key, &alias) < 0)
+		return -1;
+	if (q->reply->status == DIR_DISABLED)
+		q->reply->account = "";
+	struct dir_target *targets = pool_array(q->pool, alias.n, sizeof(*targets));
+	for (size_t i = 0; i < alias.n; i++)
+		targets[i].address = alias.targets[i];
+	q->reply->status = DIR_ALIAS;
+	q->reply->targets = (struct ipc_list){targets, alias.n};
+	return 1;
 }
 
 static int try_each(struct query *q, const char *key)

@@ -25,6 +25,13 @@ def test_a_loop_is_reported_not_followed(relay):
     assert b"leads back to itself" in report.replace(b"\r\n ", b" ")
 
 
+def test_an_alias_of_a_user_may_name_the_user(relay):
+    thurn, sink = relay()
+    thurn.thurn("alias", "add", "anna@sandbox.test", "anna@sandbox.test", "bert@sandbox.test")
+    thurn.deliver("anna", "Subject: both\n\nx\n")
+    assert len(thurn.wait_for_mail("anna")) == 1 and len(thurn.wait_for_mail("bert")) == 1
+
+
 def test_the_owner_of_a_list_gets_its_reports(relay):
     thurn, sink = relay(lambda c, line: "550 5.1.1 no" if c == "RCPT" else None)
     thurn.thurn("alias", "add", "list@sandbox.test", "bob@elsewhere.test", "bert@sandbox.test")

@@ -1,4 +1,6 @@
 """Wrong password and no such user are the same to the client, in words and in time; failures slow down."""
+import base64
+import random
 import statistics
 import threading
 import time
@@ -41,7 +43,6 @@ def test_the_words_are_the_same(thurn, client, mechanism):
 
 
 def test_scram_challenges_look_the_same(thurn):
-    import base64
     with Imap(thurn, "wrap") as c:
         def challenge(user, name="SCRAM-SHA-256"):
             c.send(c.auth_line(name, sasl.Scram("sha256", user, "").first()))
@@ -62,7 +63,6 @@ def test_scram_challenges_look_the_same(thurn):
 
 
 def test_made_up_challenges_stay_the_same_after_a_restart(instance):
-    import base64
     t = instance(settings={"directoryd.failure_delay": "0"})
 
     def salt():
@@ -75,28 +75,44 @@ def test_made_up_challenges_stay_the_same_after_a_restart(instance):
     assert salt() == before
 
 
+def time_of_a_failure(door, mechanism, name, password):
+    """Seconds in directoryd, without the client's own hashing."""
+    if mechanism == "PLAIN":
+        start = time.perf_counter()
+        assert door.plain(name, password)["state"] == FAILED
+        return time.perf_counter() - start
+    x = sasl.Scram("sha256", name, password)
+    first = base64.b64decode(x.first())
+    start = time.perf_counter()
+    r = door.start(mechanism, first)
+    spent = time.perf_counter() - start
+    final = base64.b64decode(x.final(base64.b64encode(r["data"]).decode()))
+    start = time.perf_counter()
+    assert door.step(r["id"], final)["state"] == FAILED
+    return spent + time.perf_counter() - start
+
+
+def lower_quartiles(door, mechanism):
+    """By kind; in any order, so that what else the machine does falls on all of them."""
+    spent = {"wrong": [], "unknown": [], "mute": []}
+    for n in range(200):
+        for kind in random.sample(sorted(spent), len(spent)):
+            name = name_of(kind) if kind != "unknown" else "nobody%d@sandbox.test" % (n % 3)
+            spent[kind].append(time_of_a_failure(door, mechanism, name, "not it %d" % n))
+    return {kind: statistics.quantiles(times)[0] for kind, times in spent.items()}
+
+
 @pytest.mark.limit(200)
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
 def test_the_time_is_the_same(thurn, mechanism):
-    """Interleaved, so that what else the machine does falls on all of them."""
-    spent = {"wrong": [], "unknown": [], "mute": []}
+    tries = []
     with Door(thurn, "directory-auth") as door:
-        for n in range(150):
-            for kind in spent:
-                name = name_of(kind) if kind != "unknown" else "nobody%d@sandbox.test" % (n % 3)
-                start = time.perf_counter()
-                if mechanism == "PLAIN":
-                    assert door.plain(name, "not it %d" % n)["state"] == FAILED
-                else:
-                    x = sasl.Scram("sha256", name, "not it")
-                    import base64
-                    r = door.start(mechanism, base64.b64decode(x.first()))
-                    assert door.step(r["id"], base64.b64decode(
-                        x.final(base64.b64encode(r["data"]).decode())))["state"] == FAILED
-                spent[kind].append(time.perf_counter() - start)
-    medians = {kind: statistics.median(times) for kind, times in spent.items()}
-    low, high = min(medians.values()), max(medians.values())
-    assert high - low < 0.15 * high + 0.0002, medians
+        for _ in range(4):  # a difference would be there each time
+            tries.append(lower_quartiles(door, mechanism))
+            low, high = min(tries[-1].values()), max(tries[-1].values())
+            if high - low < 0.1 * high + 0.0001 * thurn_module.SLOW:
+                return
+    raise AssertionError(tries)
 
 
 def test_time_spent_on_hashing_is_part_of_the_delay(instance):

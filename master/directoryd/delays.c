@@ -10,7 +10,8 @@
  * passed. A success takes nothing back: who owns one account could guess at others in between.
  */
 #define ADDRESSES_MAX 100000 /* past it the one that is quiet for longest is forgotten */
-#define DELAY_MAX_MS  15000  /* unless the first delay is longer */
+#define GROWTH_MAX    7.5    /* times the first delay: 15 s of 2 s */
+#define DELAY_MAX_MS  60000
 #define FORGET_MS     (10 * 60 * 1000)
 
 struct address {
@@ -86,7 +87,7 @@ static struct address *address_new(struct delays *d, struct span key)
 
 int64_t delays_failure(struct delays *d, const char *remote_ip)
 {
-	int64_t now = clock_mono_ms(), most = d->first > DELAY_MAX_MS ? d->first : DELAY_MAX_MS;
+	int64_t now = clock_mono_ms(), most = (int64_t)((double)d->first * GROWTH_MAX);
 	struct in6_addr buf;
 	struct span key = key_of(remote_ip, &buf);
 	forget_old(d, now);
@@ -96,6 +97,8 @@ int64_t delays_failure(struct delays *d, const char *remote_ip)
 	a->delay = a->delay ? a->delay * 2 : d->first;
 	if (a->delay > most)
 		a->delay = most;
+	if (a->delay > DELAY_MAX_MS)
+		a->delay = DELAY_MAX_MS;
 	a->last = now;
 	list_remove(&a->link);
 	list_add_tail(&d->all, &a->link);

@@ -429,6 +429,8 @@ def test_an_ordinary_user_drops_and_can_not_touch(installed):
     # nobody else's folder
     assert t.run(*user, "/bin/ls", box.dir / "queue/drop", check=False).returncode != 0
     done = t.run(*user, program, "-C", "/tmp", "a@x.test", check=False)
-    assert done.returncode == EX["USAGE"] and "-C" in done.stderr
+    assert "-C" in done.stderr
+    # A set-group-id process can't be traced, which is how leaks are looked for at its exit.
+    assert done.returncode == EX["USAGE"] or (t.SAN and "LeakSanitizer does not work" in done.stderr)
     box.start()
     t.wait_for(lambda: "refused file" in box.log() or "picked up" in box.log(), 10, "pickup")

@@ -1,5 +1,6 @@
 """Machines to install into."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,22 +30,28 @@ def pages():
 
 @pytest.fixture(scope="module")
 def new_machine(tmp_path_factory):
-    """A factory: this system as if a System V init had started it, without settings of mail."""
+    """A factory: this system as if a System V init had started it, or as systemd does; without
+    settings of mail."""
     made = []
 
-    def make():
+    def make(systemd=False):
         need("unshare", "nsenter")
+        if systemd:
+            need("systemctl", "setpriv")
         folder = tmp_path_factory.mktemp("machine")
         try:
-            made.append(Machine(folder))
+            made.append(Machine(folder, systemd))
         except Failed as e:
-            if "overlay" in str(e) or "unshare" in str(e):
+            if re.search("overlay|unshare|cgroup", str(e)):
                 pytest.skip("there is no overlay file system, or no namespace: %s" % e)
             raise
         m = made[-1]
         m.run("rm -f /usr/sbin/policy-rc.d /sbin/runlevel /var/lib/man-db/auto-update "
               "/etc/aliases /etc/mailname")
-        m.put("/sbin/runlevel", "#!/bin/sh\necho N 2\n", 0o755)
+        if systemd:
+            m.run("systemctl is-system-running --wait", check=False)
+        else:
+            m.put("/sbin/runlevel", "#!/bin/sh\necho N 2\n", 0o755)
         return m
 
     yield make

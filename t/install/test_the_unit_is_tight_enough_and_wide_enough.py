@@ -35,19 +35,21 @@ def unit(machine):
 
 
 def test_make_install_makes_all_that_is_needed(machine):
-    assert machine.run("stat -c '%U:%G %a' /usr/sbin/sendmail /var/spool/thurn/drop").splitlines() == [
-        "root:thurn-drop 2755", "thurn-drop:thurn-drop 3770"]
+    assert machine.run("stat -c '%U:%G %a' /usr/sbin/sendmail /var/spool/thurn/drop") == \
+        "root:thurn-drop 2755\nthurn-drop:thurn-drop 3770\n"
     assert machine.run("id -gn thurn-smtpd; id -gn thurn-drop") == "thurn\nthurn-drop\n"
-    before = machine.run("sha256sum /etc/thurn/*.conf /etc/thurn/tls/* /etc/aliases /etc/passwd")
+    settings = "sha256sum /etc/thurn/*.conf /etc/thurn/tls/* /etc/aliases /etc/passwd"
+    before = machine.run(settings)
     machine.run("/root/src/etc/install /root/src '' /usr")
-    assert machine.run("sha256sum /etc/thurn/*.conf /etc/thurn/tls/* /etc/aliases /etc/passwd") == before
+    assert machine.run(settings) == before
 
 
 def test_the_server_does_with_what_the_unit_leaves(machine, unit):
     need("setpriv")
     assert unit["ProtectSystem"] == ["strict"] and unit["NoNewPrivileges"] == ["yes"]
     caps = ",".join("+" + c[len("CAP_"):].lower() for c in unit["CapabilityBoundingSet"])
-    writable = " ".join(unit["ReadWritePaths"] + ["/run/" + unit["RuntimeDirectory"][0], "/tmp", "/dev"])
+    runtime = "/run/" + unit["RuntimeDirectory"][0]
+    writable = " ".join(unit["ReadWritePaths"] + [runtime, "/tmp", "/dev"])
     machine.put("/root/as-the-unit", """set -e
 mkdir -p /run/thurn
 for path in %s; do mount --rbind $path $path; done
@@ -61,7 +63,8 @@ exec setpriv --no-new-privs --bounding-set=-all,%s /usr/lib/thurn/master -b -C /
     assert re.search(r"^NoNewPrivs:\s+1$", machine.run("cat /proc/%s/status" % pid), re.M)
     machine.run("sendmail -bi && sendmail root", input="Subject: tight\n\nhi\n")
     end = time.monotonic() + 20
-    while machine.status("thurn mailbox list root@post.machine.test | grep -q '^INBOX .* 1 .* 1 '") != 0:
+    has_come = "thurn mailbox list root@post.machine.test | grep -q '^INBOX .* 1 .* 1 '"
+    while machine.status(has_come) != 0:
         assert time.monotonic() < end, machine.run("cat /var/log/mail.log")
         time.sleep(0.1)
     machine.run("thurn reload && thurn stop")

@@ -23,8 +23,9 @@ def need(*programs):
             pytest.skip("%s is not installed" % name)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def pages():
+    need()
     t.run("thurn", "generate", "man", t.BIN.parent / "man")
 
 
@@ -60,7 +61,7 @@ def new_machine(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory):
+def package(pages, tmp_path_factory):
     need("dpkg-shlibdeps", "dpkg-deb", "apt-get")
     # A folder of its own for what is made on the way, and no time for compression.
     out = tmp_path_factory.mktemp("package")

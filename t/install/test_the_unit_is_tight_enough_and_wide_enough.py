@@ -13,7 +13,7 @@ EXPOSURE_MOST = 3.0  # of systemd-analyze security
 
 
 @pytest.fixture(scope="module")
-def machine(new_machine):
+def machine(new_machine, pages):
     m = new_machine()
     with subprocess.Popen(["tar", "-c", "-C", str(t.ROOT), "etc", "admin/sendmail/sendmail.1", "-C",
                            str(t.BIN.parent), "bin", "man"], stdout=subprocess.PIPE) as tar:

@@ -132,9 +132,10 @@ def test_an_upgrade_keeps_settings_certificate_and_mail(machine):
                 "tee -a /etc/thurn/thurn.conf /etc/thurn/services.conf /etc/aliases")
     settings = "sha256sum /etc/thurn/*.conf /etc/thurn/tls/* /etc/aliases"
     before, pid = machine.run(settings), machine.run("cat /run/thurn/master.pid")
-    machine.run("dpkg -i --force-unsafe-io /root/thurn.deb")
+    said = machine.run("dpkg -i --force-unsafe-io /root/thurn.deb")
     assert machine.run(settings) == before
-    assert machine.run("cat /run/thurn/master.pid") != pid
+    assert machine.run("cat /run/thurn/master.pid") != pid, \
+        said + machine.run("tail -30 /var/log/mail.log")
     wait_for_mail(machine, "patience")
 
 

@@ -25,7 +25,7 @@ struct directoryd {
 	struct exchanges *exchanges;
 	struct passwords *passwords;
 	struct system_users *system_users;
-	struct hash *over_quota;    /* account id -> a mark */
+	struct over_quota *over_quota;
 	struct fiber_mutex changing; /* one change at a time: what it has looked at stays until it has written */
 	const char *default_domain; /* lower case */
 	unsigned connections;
@@ -140,11 +140,15 @@ bool scram_check(const char *keys, struct span password);
 const char *scram_fake(struct pool *pool, bool sha256, struct span secret, const char *name,
 	int iterations);
 
-/* --- over_quota.c --- */
+/* --- over_quota.c: who is over quota, as `local` says, so that RCPT can refuse early --- */
 
-void over_quota_note(struct directoryd *d, const char *account, bool over);
-bool over_quota_is(struct directoryd *d, const char *account);
-void over_quota_free(struct directoryd *d);
+/* A mark is a hint with an end: local repeats it every half minute while it holds, and one whose local has died must not
+ * keep mail away for ever. */
+#define OVER_QUOTA_MS (2 * 60 * 1000)
+struct over_quota *over_quota_new(int64_t life_ms);
+void over_quota_free(struct over_quota **o);
+void over_quota_note(struct over_quota *o, const char *account, bool over);
+bool over_quota_is(struct over_quota *o, const char *account);
 
 /* --- tickets.c --- */
 

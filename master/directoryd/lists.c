@@ -24,7 +24,7 @@ static void fill_user(struct page *p, struct span value, struct dir_entry *e)
 	e->quota_bytes = user.quota_bytes;
 	e->quota_messages = user.quota_messages;
 	e->has_password = *user.scram256 || *user.crypt;
-	e->over_quota = over_quota_is(p->d, user.account);
+	e->over_quota = over_quota_is(p->d->over_quota, user.account);
 }
 
 static void fill_alias(struct page *p, struct span value, struct dir_entry *e)

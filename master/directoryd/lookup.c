@@ -22,7 +22,7 @@ static int answer_user(struct query *q, const char *key, const struct user_recor
 	q->reply->canonical = pool_strdup(q->pool, key);
 	q->reply->quota_bytes = user->quota_bytes;
 	q->reply->quota_messages = user->quota_messages;
-	q->reply->over_quota = over_quota_is(q->d, user->account);
+	q->reply->over_quota = over_quota_is(q->d->over_quota, user->account);
 	return 1;
 }
 

@@ -26,7 +26,7 @@ static void run_quota_notice(struct ipc_server_conn *conn, struct ipc_request *r
 	struct directoryd *d = ipc_conn_arg(conn);
 	const struct dir_quota_notice *notice = body;
 	(void)rq;
-	over_quota_note(d, notice->account, notice->over);
+	over_quota_note(d->over_quota, notice->account, notice->over);
 }
 
 static const struct ipc_handler lookup_handlers[] = {
@@ -135,7 +135,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	if (open_database(d, err_r) != 0)
 		return -1;
 	d->records = records_new(d);
-	d->over_quota = hash_new();
+	d->over_quota = over_quota_new(OVER_QUOTA_MS);
 	d->system_users = system_users_new(d);
 	d->tickets = tickets_new(d->conf->ticket_life);
 	d->passwords = passwords_new(d);
@@ -170,7 +170,7 @@ static void stop(struct service_ctx *svc)
 	passwords_free(&d->passwords);
 	system_users_free(&d->system_users);
 	records_free(&d->records);
-	over_quota_free(d);
+	over_quota_free(&d->over_quota);
 	kv_close(&d->kv);
 }
 

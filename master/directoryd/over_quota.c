@@ -2,54 +2,65 @@
 
 #include "base/clock.h"
 
-/*
- * Who is over quota, as `local` says: RCPT refuses them early. A mark is a hint with an end: local repeats it while it
- * holds, and one whose local has died must not keep mail away for ever.
- */
-#define MARK_MS  (2 * 60 * 1000)
 #define MARKS_MAX 100000 /* past it nothing more is marked: such mail is refused at delivery instead */
 
 struct mark {
 	int64_t until;
 };
 
-static void forget(struct directoryd *d, const char *account)
+struct over_quota {
+	struct hash *marks; /* account id -> struct mark */
+	int64_t life;
+};
+
+struct over_quota *over_quota_new(int64_t life_ms)
 {
-	struct mark *m = hash_remove(d->over_quota, span_of(account));
-	mem_free(&m);
+	struct over_quota *o = mem_new(struct over_quota);
+	o->marks = hash_new();
+	o->life = life_ms;
+	return o;
 }
 
-void over_quota_note(struct directoryd *d, const char *account, bool over)
-{
-	struct mark *m = hash_find(d->over_quota, span_of(account));
-	if (!over) {
-		forget(d, account);
-		return;
-	}
-	if (!m) {
-		if (hash_count(d->over_quota) >= MARKS_MAX)
-			return;
-		m = mem_new(struct mark);
-		hash_set(d->over_quota, span_of(account), m);
-	}
-	m->until = clock_mono_ms() + MARK_MS;
-}
-
-bool over_quota_is(struct directoryd *d, const char *account)
-{
-	struct mark *m = hash_find(d->over_quota, span_of(account));
-	if (!m || m->until > clock_mono_ms())
-		return m != NULL;
-	forget(d, account);
-	return false;
-}
-
-void over_quota_free(struct directoryd *d)
+void over_quota_free(struct over_quota **o)
 {
 	size_t at = 0;
 	struct span key;
 	void *value;
-	while (hash_next(d->over_quota, &at, &key, &value))
+	if (!*o)
+		return;
+	while (hash_next((*o)->marks, &at, &key, &value))
 		mem_free(&value);
-	hash_free(&d->over_quota);
+	hash_free(&(*o)->marks);
+	mem_free(o);
+}
+
+static void forget(struct over_quota *o, const char *account)
+{
+	struct mark *m = hash_remove(o->marks, span_of(account));
+	mem_free(&m);
+}
+
+void over_quota_note(struct over_quota *o, const char *account, bool over)
+{
+	struct mark *m = hash_find(o->marks, span_of(account));
+	if (!over) {
+		forget(o, account);
+		return;
+	}
+	if (!m) {
+		if (hash_count(o->marks) >= MARKS_MAX)
+			return;
+		m = mem_new(struct mark);
+		hash_set(o->marks, span_of(account), m);
+	}
+	m->until = clock_mono_ms() + o->life;
+}
+
+bool over_quota_is(struct over_quota *o, const char *account)
+{
+	struct mark *m = hash_find(o->marks, span_of(account));
+	if (!m || m->until > clock_mono_ms())
+		return m != NULL;
+	forget(o, account);
+	return false;
 }

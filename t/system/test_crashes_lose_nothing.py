@@ -1,104 +1,15 @@
 """kill -9 of everything, or of one process, in the middle of work: what was acknowledged is there, once; what was shown stays."""
-import collections
 import os
 import re
 import signal
-import threading
 import time
 
 import pytest
 import wire
 from mail import message, wait_until_queue_is_empty
+from traffic import USERS, Traffic, check_all_there, check_shown_stays, found
 
 import thurn as t
-
-USERS = ("anna", "bert", "cleo", "dora")
-CLIENTS = 8
-
-
-class Traffic:
-    """CLIENTS clients that send numbered messages, and remember those that got 250."""
-
-    def __init__(self, thurn, count, pause=0.0, prefix="m", tell_refusals=False):
-        self.thurn, self.prefix, self.pause = thurn, prefix, pause
-        self.acknowledged, self.sent, self.refused = set(), set(), collections.Counter()
-        self.wrong, self.lost = [], 0
-        self.over = False
-        self.threads = [threading.Thread(target=self.run, args=(range(i, count, CLIENTS),)) for i in range(CLIENTS)]
-        thurn.traffic = self  # the fixture ends it when the test fails
-        for thread in self.threads:
-            thread.daemon = True
-            thread.start()
-
-    def run(self, numbers):
-        s = None
-        for n in numbers:
-            if self.over:
-                return
-            name = "%s%d" % (self.prefix, n)
-            try:
-                if not s:
-                    s = wire.Smtp(self.thurn.ports["smtp"])
-                self.sent.add(name)
-                to = [t.address(USERS[n % len(USERS)])]
-                if n % 10 == 0:
-                    to.append(t.address(USERS[(n + 1) % len(USERS)]))
-                reply = s.message("sender@elsewhere.test", to, message(name, "x" * (n % 7 * 1000) + "\r\n"))
-                if reply.startswith("250") and not s.refused:  # else not for all of them
-                    self.acknowledged.add(name)
-                elif reply[0] == "4" or s.refused:
-                    self.refused[reply] += 1
-                else:
-                    self.wrong.append(reply)
-            except (OSError, ConnectionError):
-                self.lost += 1
-                if s:
-                    s.close()
-                s = None
-            except AssertionError as e:
-                self.wrong.append(str(e))
-                s = None
-            time.sleep(self.pause)
-
-    def wait_for(self, count):
-        t.wait_for(lambda: len(self.acknowledged) >= count, 60, "%d acknowledgements" % count)
-
-    def stop(self):
-        self.over = True
-        self.join()
-
-    def join(self):
-        for thread in self.threads:
-            thread.join()
-        assert not self.wrong, self.wrong[:5]
-
-
-def found(thurn):
-    """{user: {uid: subject}} of what is in the mailboxes."""
-    boxes = {}
-    for user in USERS:
-        with wire.Imap(thurn, user) as c:
-            c.command("EXAMINE INBOX")
-            boxes[user] = {uid: items["ENVELOPE"][1].decode() for uid, items in c.fetch("UID ENVELOPE").items()}
-    return boxes
-
-
-def check_all_there(boxes, acknowledged, sent):
-    """Each recipient of an acknowledged message has it exactly once; nobody has anything that was not sent."""
-    for i, user in enumerate(USERS):
-        counts = collections.Counter(boxes[user].values())
-        assert set(counts) <= sent
-        assert not [s for s, n in counts.items() if n > 1], "delivered twice"
-        missing = [s for s in acknowledged if s not in counts and
-                   (lambda n: n % len(USERS) == i or (n % 10 == 0 and (n + 1) % len(USERS) == i))(int(re.sub(r"\D", "", s[1:])))]
-        assert not missing, "%d acknowledged and lost for %s: %s" % (len(missing), user, missing[:5])
-
-
-def check_shown_stays(before, after):
-    """What once had a UID still has it."""
-    for user in USERS:
-        for uid, subject in before[user].items():
-            assert after[user].get(uid) == subject
 
 
 def test_everything_is_killed_while_500_messages_come_in(instance):

@@ -3,7 +3,7 @@ import time
 
 import wire
 from mail import message, wait_until_queue_is_empty
-from test_crashes_lose_nothing import USERS, Traffic, check_all_there, check_shown_stays, found
+from traffic import USERS, Traffic, check_all_there, check_shown_stays, found
 
 import thurn as t
 

@@ -18,12 +18,13 @@ struct dialogue {
 	bool broken; /* no more replies will come */
 };
 
-/* The fate that a reply tells; without one it is "later". */
+/* The fate that a reply tells; without one, or with one that has no meaning here, it is "later". */
 static enum handed fate_of(const struct dialogue *d)
 {
-	if (d->broken || smtp_reply_class(&d->reply) == 4)
-		return HANDED_LATER;
-	return smtp_reply_class(&d->reply) == 5 ? HANDED_REFUSED : HANDED_TAKEN;
+	unsigned class = d->broken ? 0 : smtp_reply_class(&d->reply);
+	if (class == 2)
+		return HANDED_TAKEN;
+	return class == 5 ? HANDED_REFUSED : HANDED_LATER;
 }
 
 static void read_reply(struct dialogue *d)

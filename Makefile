@@ -5,6 +5,7 @@
 #	make run        a private instance to try
 #	make install    DESTDIR= PREFIX=
 #	make deb        a Debian package of it, in build/
+#	make lint       clang-tidy and cppcheck over what changed since they were content with it
 #
 # SAN=1 builds with address and undefined-behaviour checking, under build/san.
 
@@ -147,6 +148,24 @@ fuzz: $(FUZZ_BINARIES)
 		$$f -max_total_time=$(T) -timeout=10 -artifact_prefix=$(O)/corpus/ \
 			$(O)/corpus/$$n t/data/fuzz/$$n || exit 1; \
 	done
+
+# A file is looked at again when it or a header of it has changed. .clang-tidy says which checks, and why not the others;
+# an exception stands at its line, with its reason.
+LINTED := $(patsubst %.c,$(O)/lint/%.ok,$(shell find lib master smtpd imapd pop3d qmgr local admin t -name '*.c'))
+.PHONY: lint
+lint: $(LINTED) $(O)/lint/cppcheck.ok
+$(O)/lint/%.ok: %.c $(O)/%.o .clang-tidy
+	@mkdir -p $(@D)
+	@echo "  tidy $<"
+	@nice clang-tidy --quiet $< -- $(CSTD) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -I. 2>$@.err || { cat $@.err; exit 1; }
+	@mv $@.err $@
+$(O)/lint/cppcheck.ok: $(LINTED)
+	@mkdir -p $(@D)/cppcheck
+	@echo "  cppcheck"
+	@nice cppcheck --quiet --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		--std=c11 -D_GNU_SOURCE -D__x86_64__ -D__linux__ -Ilib -I. --cppcheck-build-dir=$(@D)/cppcheck \
+		lib master smtpd imapd pop3d qmgr local admin t
+	@touch $@
 
 .PHONY: libs units clean
 libs: $(foreach l,$(LIBS),$(O)/lib/lib$(l).a)

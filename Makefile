@@ -65,6 +65,8 @@ endef
 define program
 PROGRAMS += $(BIN)/$(1)
 $(1)_prog_obj := $(patsubst %,$(O)/%.o,$(basename $(wildcard $(2)/*.c)))
+$(1)_prog_libs := $(3)
+$(1)_prog_ld := $(4)
 $(call link,$(BIN)/$(1),$(patsubst %,$(O)/%.o,$(basename $(wildcard $(2)/*.c))),$(3),$(4))
 endef
 
@@ -91,6 +93,22 @@ $(O)/fuzz/$(1): t/$(2)/$(1).c $(foreach l,$(sort $(foreach l,$(3),$($(l)_all))),
 	@clang $(CSTD) -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -fsanitize=fuzzer,address,undefined -Ilib -I. -o $$@ \
 		t/$(2)/$(1).c $(foreach l,$(sort $(foreach l,$(3),$($(l)_all))),$(wildcard lib/$(l)/*.c lib/$(l)/*.S)) \
 		$(sort $(4) $(foreach l,$(3),$($(l)_ld))) -lpthread
+endef
+
+# $(call session_fuzz,FOLDER/NAME,FILES,LIBRARIES): t/FOLDER/NAME.c hands whole sessions to a program (t/fuzz/engine.h): FILES are the
+# program's and others that it is linked with, without main.c and .c.
+session_fuzz_ld = $(sort $(foreach l,$(1),$($(l)_ld)))
+define session_fuzz
+FUZZ_ENTRIES += $(O)/t/$(1)
+$(call link,$(O)/t/$(1),$(patsubst %,$(O)/%.o,t/$(1) t/fuzz/replay t/fuzz/engine $(2)),$(3),)
+FUZZ_BINARIES += $(O)/fuzz/$(notdir $(1))
+$(O)/fuzz/$(notdir $(1)): $(patsubst %,%.c,t/$(1) t/fuzz/engine $(2)) $(foreach l,$(sort $(foreach l,$(3),$($(l)_all))),$(wildcard lib/$(l)/*.c lib/$(l)/*.h))
+	@mkdir -p $$(@D)
+	@echo "  fuzz $$@"
+	@clang $(CSTD) -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -fsanitize=fuzzer,address,undefined -Ilib -I. -o $$@ \
+		$(patsubst %,%.c,t/$(1) t/fuzz/engine $(2)) \
+		$(foreach l,$(sort $(foreach l,$(3),$($(l)_all))),$(wildcard lib/$(l)/*.c lib/$(l)/*.S)) \
+		$(call session_fuzz_ld,$(3)) -lpthread
 endef
 
 # Layers, lowest first: a module may use only what stands before it (t/layers holds the table).

@@ -1,0 +1,105 @@
+#include "t/fuzz/handover.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "auth/auth.h"
+#include "login/messages.h"
+#include "mail/summary.h"
+#include "store/open.h"
+#include "t/fuzz/engine.h"
+
+#define ACCOUNT "a1"
+
+static int no_sync(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+void handover_send(int fd)
+{
+	const char *err;
+	const struct login_handoff h = {
+		.ticket = SPAN_LIT("fuzz"),
+		.tag = "l",
+		.peer_ip = "192.0.2.1",
+		.session = "Sfuzz",
+		.tls = true,
+		.service = "imaps",
+		.input = SPAN_LIT(""),
+	};
+	if (handoff_send(fd, &h, -1, IO_FOREVER, &err) < 0)
+		abort();
+}
+
+bool auth_redeem(struct ipc_client *c, struct pool *pool, struct span ticket, const char *service,
+	struct dir_redeem_reply *reply_r)
+{
+	(void)c;
+	(void)pool;
+	(void)ticket;
+	(void)service;
+	*reply_r = (struct dir_redeem_reply){.ok = true,
+		.user = "anna@sandbox.test",
+		.account = ACCOUNT,
+		.quota_bytes = 1 << 20,
+		.quota_messages = 50};
+	return true;
+}
+
+static void put_message(struct store *store, struct account *a, struct span message)
+{
+	static const char *const readers[] = {ACCOUNT};
+	struct pool *pool = pool_new("message");
+	struct str summary = STR_IN(pool);
+	struct append append = {.internal_date = 1700000000};
+	struct mailbox_info inbox;
+	uint32_t uid, uidvalidity;
+	if (blob_put(store, message, readers, 1, &append.blob) != STORE_OK ||
+		mailbox_find(a, pool, "INBOX", false, &inbox) != STORE_OK)
+		abort();
+	mail_summarize(message, &summary);
+	append.summary = str_span(&summary);
+	if (mailbox_append(a, inbox.id, &append, 1, IO_FOREVER, &uid, &uidvalidity) != STORE_OK)
+		abort();
+	pool_free(&pool);
+}
+
+static const char *store_dir(char path[128])
+{
+	snprintf(path, 128, "%s/store", engine_dir());
+	return path;
+}
+
+struct store *handover_open(struct span message)
+{
+	char path[128];
+	struct store_conf conf = {.dir = store_dir(path), .partition = "p0"};
+	struct store *store;
+	struct account *a;
+	const char *err;
+	if (mkdir(path, 0700) < 0 || store_open_with(&conf, no_sync, &store, &err) < 0 ||
+		account_open(store, ACCOUNT, true, NULL, &a) != STORE_OK)
+		abort();
+	put_message(store, a, message);
+	account_close(&a);
+	return store;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+void handover_close(struct store **store)
+{
+	char path[128];
+	store_close(store);
+	nftw(store_dir(path), remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}

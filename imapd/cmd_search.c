@@ -52,6 +52,7 @@ static void compile(struct session *s, struct cmd *cmd, struct span charset, str
 		compile_keyword(s->view, key);
 		break;
 	case SEARCH_HEADER:
+	case SEARCH_ADDRESS:
 	case SEARCH_BODY:
 	case SEARCH_TEXT:
 		compile_text(cmd, charset, key);

@@ -21,13 +21,15 @@ static void open_mailbox(struct session *s, struct cmd *cmd, bool read_only)
 	struct mailbox_info info;
 	const char *name;
 
-	if (!imap_parse_mailbox(&cmd->args, &name) || !imap_parse_end(&cmd->args)) {
+	bool parsed = imap_parse_mailbox(&cmd->args, &name) && imap_parse_end(&cmd->args);
+	/* Whatever comes of it, the old one is closed (RFC 3501 6.3.1), and nothing in it
+	 * expunged. */
+	if (parsed || cmd->args.bad_name)
+		session_unselect(s);
+	if (!parsed) {
 		cmd_bad_args(cmd);
 		return;
 	}
-	/* Whatever comes of it, the old one is closed (RFC 3501 6.3.1), and nothing in it
-	 * expunged. */
-	session_unselect(s);
 	enum store_status status = mailbox_find(s->account, cmd->pool, name, false, &info);
 	if (status == STORE_OK && info.flags & MAILBOX_NOSELECT)
 		status = STORE_NOT_FOUND;

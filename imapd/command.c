@@ -32,7 +32,10 @@ void cmd_bad(struct cmd *cmd, const char *text)
 
 void cmd_bad_args(struct cmd *cmd)
 {
-	cmd_bad(cmd, cmd->args.err ? cmd->args.err : "Bad arguments.");
+	if (cmd->args.bad_name)
+		cmd_no(cmd, "CANNOT", cmd->args.err);
+	else
+		cmd_bad(cmd, cmd->args.err ? cmd->args.err : "Bad arguments.");
 }
 
 void cmd_fail(struct cmd *cmd, enum store_status status)

@@ -38,8 +38,10 @@ void search_forget(struct search_run *r);
 
 bool search_match(struct search_run *r, const struct search_key *key);
 
-/* In the fields of that name, decoded; an empty needle: the field is there. */
-bool search_match_header(struct search_run *r, const char *name, const struct needle *needle);
+/* In the fields of that name, decoded; an empty needle: the field is there. addresses: also in what
+ * its addresses are without comments, blanks and quotes. */
+bool search_match_header(
+	struct search_run *r, const char *name, bool addresses, const struct needle *needle);
 /* In the decoded text of the body's parts; with headers also in the headers of message and
  * parts. */
 bool search_match_text(struct search_run *r, const struct needle *needle, bool headers);

@@ -108,7 +108,9 @@ static bool match(struct search_run *r, const struct search_key *key)
 	case SEARCH_SENT_SINCE:
 		return sent_day(r) >= key->day;
 	case SEARCH_HEADER:
-		return search_match_header(r, key->name, key->data);
+		return search_match_header(r, key->name, false, key->data);
+	case SEARCH_ADDRESS:
+		return search_match_header(r, key->name, true, key->data);
 	case SEARCH_BODY:
 		return search_match_text(r, key->data, false);
 	case SEARCH_TEXT:

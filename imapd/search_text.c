@@ -7,6 +7,7 @@
 
 #include "base/num.h"
 #include "imap/fold.h"
+#include "mail/address.h"
 #include "mail/charset.h"
 #include "mail/encoded.h"
 #include "mail/header.h"
@@ -37,8 +38,11 @@ static bool field_contains(struct search_run *r, struct span value, const struct
 
 /* --- HEADER, FROM, SUBJECT ... --- */
 
-static bool header_contains(struct search_run *r, struct span header, struct span name,
-	const struct needle *needle)
+typedef bool (*value_fn)(struct search_run *r, struct span value, const struct needle *needle);
+
+/* One of the fields, which `has` looks at. name.p NULL: any field. */
+static bool header_has(struct search_run *r, struct span header, struct span name,
+	value_fn has, const struct needle *needle)
 {
 	struct header_reader reader;
 	struct header_field field;
@@ -46,33 +50,58 @@ static bool header_contains(struct search_run *r, struct span header, struct spa
 	header_reader_init(&reader, header);
 	while (header_read(&reader, &field))
 		if (field.name.n && (!name.p || span_ieq(field.name, name)) &&
-			field_contains(r, field.value, needle))
+			has(r, field.value, needle))
 			return true;
 	return false;
 }
 
+/* FROM, TO, CC and BCC search the envelope's address structures (RFC 3501 6.4.4), where comments,
+ * blanks and quotes of an address are gone; but who sees the field as it is written finds that,
+ * too. */
+static bool addresses_contain(struct search_run *r, struct span value, const struct needle *needle)
+{
+	struct address_reader reader;
+	struct address_item item;
+	struct str text = STR_IN(r->row_pool);
+
+	if (field_contains(r, value, needle))
+		return true;
+	address_reader_init(&reader, span_make(value.p, num_min(value.n, FIELD_MAX)), r->row_pool);
+	while (address_read(&reader, &item)) {
+		str_add_span(&text, item.name);
+		str_puts(&text, " <");
+		str_add_span(&text, item.local);
+		str_putc(&text, '@');
+		str_add_span(&text, item.domain);
+		str_puts(&text, "> ");
+	}
+	return field_contains(r, str_span(&text), needle);
+}
+
 static bool summary_contains(struct search_run *r, const struct summary *summary,
-	enum summary_field id, const struct needle *needle)
+	enum summary_field id, value_fn has, const struct needle *needle)
 {
 	struct span rest = summary->fields, whole;
 	enum summary_field at;
 
 	while (summary_field_next(&rest, &at, &whole))
-		if (at == id && header_contains(r, whole, span_make(NULL, 0), needle))
+		if (at == id && header_has(r, whole, span_make(NULL, 0), has, needle))
 			return true;
 	return false;
 }
 
-bool search_match_header(struct search_run *r, const char *name, const struct needle *needle)
+bool search_match_header(
+	struct search_run *r, const char *name, bool addresses, const struct needle *needle)
 {
+	value_fn has = addresses ? addresses_contain : field_contains;
 	fiber_breathe();
 	int kept = summary_field_of(span_of(name));
 	const struct summary *summary = kept >= 0 ? search_summary(r) : NULL;
 	struct span header;
 
 	if (summary && !(summary->flags & SUMMARY_FIELDS_CUT))
-		return summary_contains(r, summary, (enum summary_field)kept, needle);
-	return search_header(r, &header) && header_contains(r, header, span_of(name), needle);
+		return summary_contains(r, summary, (enum summary_field)kept, has, needle);
+	return search_header(r, &header) && header_has(r, header, span_of(name), has, needle);
 }
 
 /* --- BODY, TEXT --- */
@@ -157,12 +186,13 @@ bool search_match_text(struct search_run *r, const struct needle *needle, bool h
 		return true;
 	if (!search_message(r, &message))
 		return false;
-	if (headers && header_contains(r, message, any, needle))
+	if (headers && header_has(r, message, any, field_contains, needle))
 		return true;
 	parse_structure(r, message, &mime);
 	for (uint32_t i = 0; i < mime.n; i++) {
 		const struct mime_part *part = &mime.parts[i];
-		if (headers && i && header_contains(r, mime_part_header(&mime, part), any, needle))
+		if (headers && i &&
+			header_has(r, mime_part_header(&mime, part), any, field_contains, needle))
 			return true;
 		if (part->kind == MIME_TEXT &&
 			match_part(part, mime_part_body(&mime, part), needle))

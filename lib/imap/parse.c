@@ -231,6 +231,8 @@ bool imap_parse_mailbox(struct imap_parse *c, const char **name_r)
 
 	if (!imap_parse_astring(c, &s))
 		return false;
-	return imap_mailbox_name(c, s, name_r) ||
-	       imap_parse_fail(c, "The mailbox name is not valid modified UTF-7.");
+	if (imap_mailbox_name(c, s, name_r))
+		return true;
+	c->bad_name = true;
+	return imap_parse_fail(c, "The mailbox name is not valid modified UTF-7.");
 }

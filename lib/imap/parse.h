@@ -20,6 +20,7 @@ struct imap_parse {
 	const char *p, *end;
 	struct pool *pool;
 	const char *err; /* NULL while all is well */
+	bool bad_name;   /* with err: well formed, but no mailbox can have that name: NO, not BAD */
 	char separator;  /* of mailbox names on the wire; in UTF-8 names it is always '/' */
 };
 

@@ -50,6 +50,7 @@ static int cost(const struct search_key *key)
 	case SEARCH_SENT_SINCE:
 		return 1;
 	case SEARCH_HEADER:
+	case SEARCH_ADDRESS:
 		return 2;
 	case SEARCH_TEXT:
 	case SEARCH_BODY:
@@ -260,14 +261,14 @@ bool imap_parse_search(struct imap_parse *c, struct search *search_r)
 static const struct word words[] = {
 	{"ALL", parse_flags, SEARCH_AND, 0, false, NULL},
 	{"ANSWERED", parse_flags, SEARCH_FLAG, IMAP_ANSWERED, false, NULL},
-	{"BCC", parse_text, SEARCH_HEADER, 0, false, "Bcc"},
+	{"BCC", parse_text, SEARCH_ADDRESS, 0, false, "Bcc"},
 	{"BEFORE", parse_day, SEARCH_BEFORE, 0, false, NULL},
 	{"BODY", parse_text, SEARCH_BODY, 0, false, NULL},
-	{"CC", parse_text, SEARCH_HEADER, 0, false, "Cc"},
+	{"CC", parse_text, SEARCH_ADDRESS, 0, false, "Cc"},
 	{"DELETED", parse_flags, SEARCH_FLAG, IMAP_DELETED, false, NULL},
 	{"DRAFT", parse_flags, SEARCH_FLAG, IMAP_DRAFT, false, NULL},
 	{"FLAGGED", parse_flags, SEARCH_FLAG, IMAP_FLAGGED, false, NULL},
-	{"FROM", parse_text, SEARCH_HEADER, 0, false, "From"},
+	{"FROM", parse_text, SEARCH_ADDRESS, 0, false, "From"},
 	{"HEADER", parse_header, SEARCH_HEADER, 0, false, NULL},
 	{"KEYWORD", parse_keyword, SEARCH_KEYWORD, 0, false, NULL},
 	{"LARGER", parse_number, SEARCH_LARGER, 0, false, NULL},
@@ -285,7 +286,7 @@ static const struct word words[] = {
 	{"SMALLER", parse_number, SEARCH_SMALLER, 0, false, NULL},
 	{"SUBJECT", parse_text, SEARCH_HEADER, 0, false, "Subject"},
 	{"TEXT", parse_text, SEARCH_TEXT, 0, false, NULL},
-	{"TO", parse_text, SEARCH_HEADER, 0, false, "To"},
+	{"TO", parse_text, SEARCH_ADDRESS, 0, false, "To"},
 	{"UID", parse_uid, SEARCH_UID, 0, false, NULL},
 	{"UNANSWERED", parse_flags, SEARCH_FLAG, IMAP_ANSWERED, true, NULL},
 	{"UNDELETED", parse_flags, SEARCH_FLAG, IMAP_DELETED, true, NULL},

@@ -25,6 +25,7 @@ enum search_op {
 	SEARCH_SENT_ON,
 	SEARCH_SENT_SINCE,
 	SEARCH_HEADER, /* name, text ("" : the field is there) */
+	SEARCH_ADDRESS, /* the same of From, To, Cc, Bcc: also in the addresses as the envelope has them */
 	SEARCH_BODY,
 	SEARCH_TEXT,
 };

@@ -9,8 +9,7 @@
 
 struct str;
 
-#define IMAP_STAR                                                                                  \
-	UINT32_MAX /* "*" before it is resolved; as a number it is no UID that is ever given */
+#define IMAP_STAR 0 /* "*" before it is resolved: no number that a client can write */
 
 struct seq_range {
 	uint32_t from, to;

@@ -113,3 +113,24 @@ def test_malformed(worker, account):
         c.bad("SEARCH " + program)
     c.bad("SEARCH")
     c.no("SEARCH CHARSET x-unknown SUBJECT x", "BADCHARSET")
+
+
+def test_addresses_are_found_as_the_envelope_has_them(worker, account):
+    c = worker.client(account)
+    c.append("INBOX", b'From: Some (one) Body <some.body (comment)@ (comment) example . org>\r\nTo: "quo\\ted"@x.test\r\n'
+                      b"Cc: team: a@x.test, (b) b @ x.test;\r\nBcc: =?utf-8?q?J=C3=B6rg?= <joerg (.) @ y.test>\r\n\r\n")
+    c.ok("SELECT INBOX")
+    for program, want in (
+            ("FROM some.body@example.org", [1]), ('FROM "(comment)"', [1]), ("TO quoted@x.test", [1]), ("CC b@x.test", [1]),
+            ("CC b@y.test", []), ("BCC joerg@y.test", [1]), ("FROM quoted", []), ('TO ""', [1]), ('NOT FROM ""', []),
+            ("HEADER From some.body@example.org", [])):
+        assert found(c, program) == want, program
+
+
+def test_the_largest_number_is_no_star(worker, account):
+    c = box(worker, account)
+    assert found(c, "UID 4:4294967295", uid=True) == []
+    assert found(c, "UID 3:4294967295", uid=True) == [3]
+    assert found(c, "UID 4:*", uid=True) == [3]
+    c.ok("UID FETCH 4:4294967295 FLAGS")
+    c.bad("FETCH 4:4294967295 FLAGS")

@@ -151,6 +151,9 @@ static void run(struct session *s)
 		command_run(s, (enum imap_read)rc);
 		imap_reader_reset(&s->reader);
 		service_count(s->imapd->svc, COUNT_COMMANDS, 1);
+		if (s->account && account_is_stale(s->account))
+			session_bye(s, "[UNAVAILABLE] The mail store failed; log in again.",
+				"store failed");
 	}
 	session_push(s);
 	stream_set_timeout(s->stream, BYE_MS);

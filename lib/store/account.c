@@ -8,6 +8,8 @@
 #include "store/name.h"
 #include "store/open.h"
 
+#define OPEN_TRIES 3
+
 static bool id_is_valid(const char *id)
 {
 	size_t n = 0;
@@ -98,11 +100,10 @@ static enum store_status show_inbox(struct account *a)
 	return account_commit(a, a->live.at);
 }
 
-enum store_status account_open(struct store *store, const char *id, bool create,
-	const struct account_limits *limits, struct account **account_r)
+/* *gave_up_r: the object is of no use any more, but a new one may be. */
+static enum store_status open_once(
+	struct store *store, const char *id, bool create, struct account **account_r, bool *gave_up_r)
 {
-	if (!id_is_valid(id))
-		return STORE_INVALID;
 	forget_if_stale(store, id);
 	struct account *a = hash_find(store->accounts, span_of(id));
 	bool first = !a;
@@ -118,21 +119,39 @@ enum store_status account_open(struct store *store, const char *id, bool create,
 	while (a->loading)
 		fiber_wait(&a->loaded, IO_FOREVER);
 	enum store_status status = a->load_status;
+	bool loaded = status == STORE_OK;
 	if (status == STORE_OK)
 		status = account_refresh(a);
 	if (status == STORE_OK)
 		status = show_inbox(a);
 	if (status == STORE_OK) {
-		if (limits)
-			a->limits = *limits;
 		*account_r = a;
 		return STORE_OK;
 	}
+	/* Another process has recovered it meanwhile; or somebody who would not create asked at the
+	 * same moment. */
+	*gave_up_r = loaded ? a->stale : status == STORE_NOT_FOUND && create && !first;
 	account_close(&a);
-	/* Somebody who would not create asked at the same moment. */
-	return status == STORE_NOT_FOUND && create && !first
-		       ? account_open(store, id, create, limits, account_r)
-		       : status;
+	return status;
+}
+
+enum store_status account_open(struct store *store, const char *id, bool create,
+	const struct account_limits *limits, struct account **account_r)
+{
+	enum store_status status = STORE_INVALID;
+	bool again = id_is_valid(id);
+	for (int tries = 0; again && tries < OPEN_TRIES; tries++) {
+		again = false;
+		status = open_once(store, id, create, account_r, &again);
+	}
+	if (status == STORE_OK && limits)
+		(*account_r)->limits = *limits;
+	return status;
+}
+
+bool account_is_stale(const struct account *a)
+{
+	return a->stale;
 }
 
 void account_close(struct account **account)

@@ -92,13 +92,15 @@ enum store_status account_follow(struct account *a, uint64_t end)
 
 enum store_status account_refresh(struct account *a)
 {
-	if (a->stale || head_is_bad(&a->head))
+	if (a->stale)
+		return STORE_FAILED;
+	if (head_is_bad(&a->head))
 		return STORE_DAMAGED;
 	uint64_t end = head_end(&a->head);
 	if (end < a->live.at || head_segment(&a->head) < a->log.n) {
 		/* Cut by a recovery: what this process showed may be gone. */
 		a->stale = true;
-		return STORE_DAMAGED;
+		return STORE_FAILED;
 	}
 	uint64_t before = a->shown.at;
 	if (end > a->live.at && account_follow(a, end) != STORE_OK) {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/num.h"
 #include "io/io.h"
 #include "os/os.h"
@@ -219,13 +220,35 @@ static int make_segment_file(struct log *log, uint64_t number, uint64_t base, ui
 	return rc;
 }
 
+static int remove_segment_file(struct log *log, uint64_t number)
+{
+	char name[32];
+	segment_name(name, number);
+	return unlinkat(log->dirfd, name, 0);
+}
+
 int log_add_segment(struct log *log, uint64_t base, uint32_t salt)
 {
 	uint64_t number = log->n + 1;
-	if (make_segment_file(log, number, base, salt) < 0)
+	int rc = make_segment_file(log, number, base, salt);
+	/* A writer was killed before head named it: what is in there does not exist. */
+	if (rc < 0 && errno == EEXIST && remove_segment_file(log, number) == 0)
+		rc = make_segment_file(log, number, base, salt);
+	if (rc < 0)
 		return -1;
 	log_know(log, number);
 	return log_segment(log, number) ? 0 : -1;
+}
+
+void log_take_back_segment(struct log *log)
+{
+	int cause = errno;
+	uint64_t number = log->n;
+	log_forget_after(log, number - 1);
+	if (remove_segment_file(log, number) < 0)
+		log_warning("Segment %llu of account %s can't be removed: %m.",
+			(unsigned long long)number, log->account);
+	errno = cause;
 }
 
 static int put_zeros(int fd, uint64_t from, uint64_t to)

@@ -57,8 +57,11 @@ struct segment *log_find(struct log *log, uint64_t at);
 uint64_t log_segment_end(struct log *log, const struct segment *seg);
 
 /* Makes segment n + 1 with this base and makes it current; its name is not durable yet. salt 0: a
- * new one. -1 with errno. */
+ * new one. A file of that name that a killed writer left is replaced. -1 with errno. */
 int log_add_segment(struct log *log, uint64_t base, uint32_t salt);
+/* The current segment, just added, is not needed: its file goes, the one before is current again.
+ * Keeps errno. */
+void log_take_back_segment(struct log *log);
 /* Writes a record's bytes at the position, which must be in the current segment: -1 with errno,
  * nothing counts. */
 int log_write(struct log *log, uint64_t at, struct span bytes);

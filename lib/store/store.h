@@ -65,6 +65,9 @@ struct account_limits {
 enum store_status account_open(struct store *store, const char *id, bool create,
 	const struct account_limits *limits, struct account **account_r);
 void account_close(struct account **account);
+/* What is in memory of it may differ from the files, after a failure: everything fails (STORE_FAILED)
+ * until all its users have closed it, or opened it anew. Sessions are to end then. */
+bool account_is_stale(const struct account *account);
 void account_usage(struct account *account, uint64_t *bytes_r, uint64_t *messages_r);
 /* The change counter: sequence of the last durable record (highest MODSEQ of the account). */
 uint64_t account_modseq(struct account *account);

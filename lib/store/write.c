@@ -63,8 +63,11 @@ int account_move_tail(struct account *a, uint64_t from, uint64_t end)
 	a->log.window.n = 0;
 	if (seg && copy_records(a, from, end, &bytes) == end)
 		rc = log_add_segment(&a->log, from, seg->salt);
-	if (rc == 0 && bytes.len)
+	if (rc == 0 && bytes.len) {
 		rc = log_write(&a->log, from, str_span(&bytes));
+		if (rc < 0)
+			log_take_back_segment(&a->log);
+	}
 	str_fini(&bytes);
 	return rc;
 }
@@ -184,6 +187,7 @@ enum store_status account_write(struct account *a, struct str *bytes, enum recor
 	};
 	if (bytes->len + 8 > RECORD_MAX)
 		return STORE_TOO_MANY;
+	uint64_t before = a->log.n;
 	if (segment_for(a, r.at) < 0)
 		return store_status_of(errno);
 	struct segment *seg = log_segment(&a->log, a->log.n);
@@ -192,6 +196,8 @@ enum store_status account_write(struct account *a, struct str *bytes, enum recor
 	record_finish(bytes, seg->salt, &r);
 	if (log_write(&a->log, r.at, str_span(bytes)) < 0) {
 		log_error("The log of account %s can't be written: %m.", a->id);
+		if (a->log.n > before) /* else head would lag behind what this process knows */
+			log_take_back_segment(&a->log);
 		return store_status_of(errno);
 	}
 	struct head_group group = {

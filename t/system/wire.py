@@ -67,6 +67,8 @@ class Smtp(Stream):
         self.refused = [r for r in [self.reply() for _ in range(1 + len(to))] if not r.startswith("250")]
         go = self.reply()
         if not go.startswith("354"):
+            self.send(b"RSET\r\n")
+            self.expect(b"250")
             return self.refused[0] if self.refused else go
         if not data.endswith(b"\r\n"):
             data += b"\r\n"

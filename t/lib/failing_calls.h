@@ -1,0 +1,111 @@
+/*
+ * Calls that change files, instead of the C library's: the n-th one fails, or its process ends
+ * there. For a test program of one file; set `fault` and count.
+ */
+#ifndef T_FAILING_CALLS_H
+#define T_FAILING_CALLS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum mode {
+	ONCE,	   /* that call alone */
+	FROM_HERE, /* it and all later ones, until the medium is well again */
+	SHORT,	   /* it writes one half, the next fails */
+	KILL,	   /* the process ends there */
+};
+#define KILLED 9
+
+/* Shared with helper threads; one test at a time. */
+static struct {
+	enum mode mode;
+	int error;
+	unsigned at; /* 0: none fails */
+	atomic_uint count;
+} fault;
+
+static bool fails(void)
+{
+	if (!fault.at)
+		return false;
+	unsigned n = ++fault.count, at = fault.at + (fault.mode == SHORT);
+	if (fault.mode == FROM_HERE ? n < at : n != at)
+		return false;
+	if (fault.mode == KILL)
+		_exit(KILLED);
+	errno = fault.error;
+	return true;
+}
+
+static size_t shorter(size_t n)
+{
+	return fault.mode == SHORT && fault.at && fault.count == fault.at && n > 1 ? n / 2 : n;
+}
+
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	return fails() ? -1 : syscall(SYS_pwrite64, fd, p, shorter(n), at);
+}
+
+/* The log's own lines are not meant. */
+ssize_t write(int fd, const void *p, size_t n)
+{
+	struct stat st;
+	bool file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	return file && fails() ? -1 : syscall(SYS_write, fd, p, shorter(n));
+}
+
+int fdatasync(int fd)
+{
+	return fails() ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+	return fails() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int ftruncate(int fd, off_t size)
+{
+	return fails() ? -1 : (int)syscall(SYS_ftruncate, fd, size);
+}
+
+int fallocate(int fd, int how, off_t from, off_t n)
+{
+	return fails() ? -1 : (int)syscall(SYS_fallocate, fd, how, from, n);
+}
+
+int renameat(int from, const char *name, int to, const char *as)
+{
+	return fails() ? -1 : (int)syscall(SYS_renameat, from, name, to, as);
+}
+
+int linkat(int from, const char *name, int to, const char *as, int flags)
+{
+	return fails() ? -1 : (int)syscall(SYS_linkat, from, name, to, as, flags);
+}
+
+int mkdirat(int dir, const char *name, mode_t mode)
+{
+	return fails() ? -1 : (int)syscall(SYS_mkdirat, dir, name, mode);
+}
+
+int openat(int dir, const char *name, int flags, ...)
+{
+	va_list args;
+	va_start(args, flags);
+	mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	if ((flags & (O_CREAT | O_TMPFILE)) && fails())
+		return -1;
+	return (int)syscall(SYS_openat, dir, name, flags, mode);
+}
+
+#endif

@@ -1,9 +1,9 @@
 """What the tests of mail programs share: running them, and looking at the other side with clients of our own."""
-import os
+import email
+import email.policy
 import re
 import shlex
 import subprocess
-import time
 
 from mail import needs
 
@@ -28,6 +28,14 @@ def write(path, text, mode=0o600):
 
 def unix(data):
     return data.replace(b"\r\n", b"\n")
+
+
+def parsed(message):
+    """Its fields, its text with newlines, and its attachments' bytes by file name."""
+    m = email.message_from_bytes(message, policy=email.policy.default)
+    body = m.get_body(("plain",))
+    return m, body.get_content().replace("\r\n", "\n"), {a.get_filename(): a.get_payload(decode=True)
+                                                         for a in m.iter_attachments()}
 
 
 def flags(thurn, user, mailbox="INBOX"):
@@ -85,7 +93,7 @@ class Screen:
 
     def __exit__(self, kind, *exc):
         if kind:
-            print(self.text())
+            print(self.text().rstrip(), (self.home / "stderr").read_text(), sep="\n")
         self.tmux("kill-server", check=False)
 
     def text(self):

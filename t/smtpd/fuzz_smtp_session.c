@@ -145,11 +145,6 @@ bool directory_may_send(struct ipc_client *c, struct pool *pool, const char *use
 	return sender[0] != 'x';
 }
 
-void ipc_client_free(struct ipc_client **c)
-{
-	*c = NULL;
-}
-
 static const struct {
 	const char *local;
 	struct route route;

@@ -162,7 +162,6 @@ static void a_stop_ends_what_is_under_way(void **state)
 	fake_until(&f, f.holds == 0);
 	fake_die(&f);
 	fake_until(&f, fiber_count() == 0);
-	pool_free(&f.pool);
 }
 
 struct submission {

@@ -74,6 +74,21 @@ static void a_result_is_kept_until_it_is_on_record(void **state)
 	fake_stop(&f);
 }
 
+/* qmgr counts the results of its connection. */
+static void each_line_counts_from_its_beginning(void **state)
+{
+	struct fake f;
+	(void)state;
+	fake_start(&f, &smtp);
+	for (unsigned run = 0; run < 3; run++) {
+		fake_give_one(&f, run, "T");
+		fake_result(&f, run, pool_printf(f.pool, "delivery %u", run));
+		fake_note(&f, 1);
+		a_new_qmgr(&f);
+	}
+	fake_stop(&f);
+}
+
 /* Message, purpose and recipients make a delivery. */
 static void another_delivery_is_made(void **state)
 {
@@ -197,6 +212,7 @@ int main(void)
 		cmocka_unit_test(one_under_way_answers_for_the_new_one),
 		cmocka_unit_test(one_that_ended_meanwhile_answers_at_once),
 		cmocka_unit_test(a_result_is_kept_until_it_is_on_record),
+		cmocka_unit_test(each_line_counts_from_its_beginning),
 		cmocka_unit_test(another_delivery_is_made),
 		cmocka_unit_test(the_same_qmgr_is_obeyed),
 		cmocka_unit_test(who_gets_segments_remembers_nothing),

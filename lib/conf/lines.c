@@ -1,9 +1,14 @@
 #include "conf/lines.h"
 
+static bool is_name_char(char c)
+{
+	return ascii_is_alnum((unsigned char)c) || c == '-' || c == '_' || c == '.';
+}
+
 bool conf_is_name(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!ascii_is_alnum((unsigned char)s.p[i]) && !memchr("-_.", s.p[i], 3))
+		if (!is_name_char(s.p[i]))
 			return false;
 	return s.n > 0;
 }

@@ -18,6 +18,11 @@ struct states {
 	uint64_t bits[WORDS];
 };
 
+static bool is_wild(char c)
+{
+	return c == '*' || c == '%';
+}
+
 struct pattern *pattern_new(struct pool *pool, const char *text)
 {
 	struct pattern *p = pool_new_of(pool, struct pattern);
@@ -26,14 +31,10 @@ struct pattern *pattern_new(struct pool *pool, const char *text)
 
 	/* Wildcards side by side are one: '*' if one of them is. */
 	for (size_t i = 0; i < len; i++) {
-		char *last = p->n ? &out[p->n - 1] : NULL;
-		bool wild = text[i] == '*' || text[i] == '%';
-		if (wild && last && (*last == '*' || *last == '%')) {
-			if (text[i] == '*')
-				*last = '*';
-			continue;
-		}
-		out[p->n++] = text[i];
+		if (!p->n || !is_wild(text[i]) || !is_wild(out[p->n - 1]))
+			out[p->n++] = text[i];
+		else if (text[i] == '*')
+			out[p->n - 1] = '*';
 	}
 	p->n = num_min(p->n, IMAP_PATTERN_MAX);
 	p->text = out;

@@ -29,7 +29,7 @@ bool imap_parse_seqset(struct imap_parse *c, struct seqset *set_r)
 	if (c->err)
 		return false;
 	do {
-		struct seq_range r;
+		struct seq_range r = {0};
 		if (!parse_end_point(c, &r.from))
 			return false;
 		r.to = r.from;

@@ -22,7 +22,7 @@ struct date date_now(void);
 
 /* IMAP: "17-Jul-1996 02:44:25 -0700", the day padded with a space, without the quotes. Parsing is
  * strict. */
-int date_parse_imap(struct span text, struct date *date_r);
+int date_parse_imap(struct span s, struct date *date_r);
 void date_put_imap(struct str *out, const struct date *date);
 
 /* Days of the proleptic Gregorian calendar from 1970-01-01; month 1-12. */

@@ -28,12 +28,10 @@ static struct span skip_blob(struct span s)
 /* subj-refwd: ("re" / ("fw" ["d"])) [blob] ":". What follows, or s itself. */
 static struct span skip_refwd(struct span s)
 {
-	struct span rest = s;
-	if (span_ihas_prefix(s, SPAN_LIT("re")))
-		rest = from(s, 2);
-	else if (span_ihas_prefix(s, SPAN_LIT("fwd")))
+	struct span rest;
+	if (span_ihas_prefix(s, SPAN_LIT("fwd")))
 		rest = from(s, 3);
-	else if (span_ihas_prefix(s, SPAN_LIT("fw")))
+	else if (span_ihas_prefix(s, SPAN_LIT("re")) || span_ihas_prefix(s, SPAN_LIT("fw")))
 		rest = from(s, 2);
 	else
 		return s;

@@ -61,18 +61,18 @@ static bool is_line_space(char c)
 /* Held is "=", "=X" or "=" and white space: true when c belongs to it. */
 static bool qp_escape(struct transfer *t, struct str *out, char c)
 {
-	bool first_digit = t->nheld == 2 && hex_value((unsigned char)t->held[1]) >= 0;
+	int first = t->nheld == 2 ? hex_value((unsigned char)t->held[1]) : -1;
 	int v = hex_value((unsigned char)c);
-	if (first_digit && v >= 0) {
-		str_putc(out, (char)(hex_value((unsigned char)t->held[1]) << 4 | v));
+	if (first >= 0 && v >= 0) {
+		str_putc(out, (char)(first << 4 | v));
 		t->nheld = 0;
 		return true;
 	}
-	if (!first_digit && c == '\n') { /* soft line break */
+	if (first < 0 && c == '\n') { /* soft line break */
 		t->nheld = 0;
 		return true;
 	}
-	if ((t->nheld == 1 && v >= 0) || (!first_digit && is_line_space(c))) {
+	if ((t->nheld == 1 && v >= 0) || (first < 0 && is_line_space(c))) {
 		if (t->nheld < sizeof(t->held)) {
 			t->held[t->nheld++] = c;
 			return true;

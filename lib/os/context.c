@@ -87,6 +87,7 @@ void os_asan_switch_start(void **fake, const void *base, size_t size)
 	(void)size;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the other one writes it */
 void os_asan_switch_finish(void *fake, const void **old_base_r, size_t *old_size_r)
 {
 	(void)fake;

@@ -62,7 +62,7 @@ static bool is_special_start(const struct smtp_data *d, char c)
 /* As many whole lines as stand in the chunk unchanged, and the start of the next. */
 static enum smtp_data_step lines(struct smtp_data *d, struct span *chunk, struct span *run_r)
 {
-	const char *start = chunk->p, *end = start + chunk->n, *p = start, *stop = end;
+	const char *start = chunk->p, *end = start + chunk->n, *p = start, *stop;
 	enum state next = IN_LINE;
 	size_t skip = 0;
 	for (;;) {

@@ -24,7 +24,7 @@ static void take(struct span *chunk, size_t n)
 /* Lines that leave as they are: up to a line that starts with a dot, a bare CR or a bare LF. */
 static bool lines(struct smtp_stuff *s, struct span *chunk, struct span *run_r)
 {
-	const char *start = chunk->p, *end = start + chunk->n, *p = start, *stop = end;
+	const char *start = chunk->p, *end = start + chunk->n, *p = start, *stop;
 	enum state next = IN_LINE;
 	for (;;) {
 		const char *lf = memchr(p, '\n', (size_t)(end - p));

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -59,7 +60,7 @@ ssize_t write(int fd, const void *p, size_t n)
 {
 	struct stat st;
 	bool file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-	return file && fails() ? -1 : syscall(SYS_write, fd, p, shorter(n));
+	return file && fails() ? -1 : syscall(SYS_write, fd, p, file ? shorter(n) : n);
 }
 
 int fdatasync(int fd)
@@ -75,6 +76,20 @@ int fsync(int fd)
 int ftruncate(int fd, off_t size)
 {
 	return fails() ? -1 : (int)syscall(SYS_ftruncate, fd, size);
+}
+
+/* Libraries that know no large files call these. */
+ssize_t pwrite_of_libraries(int fd, const void *p, size_t n, off_t at) __asm__("pwrite");
+int ftruncate_of_libraries(int fd, off_t size) __asm__("ftruncate");
+
+ssize_t pwrite_of_libraries(int fd, const void *p, size_t n, off_t at)
+{
+	return pwrite(fd, p, n, at);
+}
+
+int ftruncate_of_libraries(int fd, off_t size)
+{
+	return ftruncate(fd, size);
 }
 
 int fallocate(int fd, int how, off_t from, off_t n)

@@ -21,10 +21,18 @@
 
 #define NOTICE_MAX     1024
 #define LAST_WORDS_MAX 4096
+#define LEAVE_STEP_MS  5
+#define UPGRADE_STEP_MS 50
 
 bool instance_is_running(struct config *config)
 {
-	return process_is_running(config, process_master_pid(config));
+	int64_t end = clock_mono_ms() + INSTANCE_LEAVE_MS;
+	while (process_is_locked(config)) {
+		if (process_is_at_work(config, process_master_pid(config)) || clock_mono_ms() > end)
+			return true;
+		io_sleep(LEAVE_STEP_MS);
+	}
+	return false;
 }
 
 /* A socket for master's sd_notify messages, with a name that the kernel makes up: *name_r as in
@@ -124,9 +132,9 @@ static int name_the_missing(struct op_call *call, const struct control_status *s
 }
 
 /* Master also says READY=1 when it gave up waiting for a service; the others serve then. */
-static int await_services(struct op_call *call, struct config *config)
+static int await_services(struct op_call *call, struct config *config, int64_t ms)
 {
-	int64_t end = io_deadline(INSTANCE_LATE_MS);
+	int64_t end = io_deadline(ms);
 	struct control_none none = {0};
 	struct control_status status;
 	struct config *own = call->config;
@@ -160,7 +168,57 @@ int instance_start(struct op_call *call, struct config *config, const char *log_
 	}
 	if (notify >= 0)
 		io_close(&notify);
-	return rc < 0 ? rc : await_services(call, config);
+	return rc < 0 ? rc : await_services(call, config, INSTANCE_LATE_MS);
+}
+
+/* The new binary is asked first, for a reason: master only logs it. */
+static int try_binary(struct op_call *call, struct config *config, const char *program)
+{
+	int status = 0;
+	pid_t pid = fork();
+	if (pid == 0) {
+		execl(program, "master", "-C", config->dir, "-t", (char *)NULL);
+		dprintf(STDERR_FILENO, "%s can't be started: %s.\n", program, strerror(errno));
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+		return op_fail(call, "%s -t finds fault with the configuration.", program);
+	return 0;
+}
+
+/* Its socket is away for a moment, between the two. */
+static int await_generation(struct op_call *call, struct config *config, uint32_t before)
+{
+	int64_t end = clock_mono_ms() + INSTANCE_START_MS;
+	struct control_none none = {0};
+	struct control_status status = {0};
+	while (process_is_locked(config) && clock_mono_ms() < end) {
+		if (ask(call, INSTANCE_SOCKET, &control_status_msg, &none,
+			    &control_status_reply_msg, &status) == 0 &&
+			status.generation > before)
+			return 0;
+		io_sleep(UPGRADE_STEP_MS);
+	}
+	return op_fail(call, process_is_locked(config)
+			? "The server stays what it was; the log tells why."
+			: "The server ended in the middle of the upgrade; the log tells why.");
+}
+
+int instance_upgrade(struct op_call *call, struct config *config)
+{
+	const char *program = pool_printf(call->pool, "%s/master", config->common.program_dir);
+	struct control_none none = {0};
+	struct control_status status;
+	if (ask(call, INSTANCE_SOCKET, &control_status_msg, &none, &control_status_reply_msg,
+		    &status) < 0 ||
+		try_binary(call, config, program) < 0)
+		return -1;
+	if (kill((pid_t)status.pid, SIGUSR2) < 0)
+		return op_fail(call, "The server (process %u) can't be told: %s.", status.pid,
+			strerror(errno));
+	if (await_generation(call, config, status.generation) < 0)
+		return -1;
+	return await_services(call, config, INSTANCE_START_MS);
 }
 
 int instance_stop(struct op_call *call, struct config *config, bool kill_now)
@@ -168,9 +226,9 @@ int instance_stop(struct op_call *call, struct config *config, bool kill_now)
 	pid_t master = process_master_pid(config);
 	if (kill_now) {
 		/* Master first, so that it starts no others meanwhile. */
-		if (process_is_running(config, master))
+		if (process_is_at_work(config, master))
 			kill(master, SIGKILL);
-	} else if (process_is_running(config, master)) {
+	} else if (process_is_at_work(config, master)) {
 		kill(master, SIGTERM);
 	} else {
 		process_signal_all(config, master, SIGTERM); /* orphans of a master that died */

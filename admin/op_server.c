@@ -6,15 +6,20 @@
 static int server_start(struct op_call *call)
 {
 	if (instance_is_running(call->config))
-		return op_fail(call, "The server is running already.");
+		return op_flag(call, "if-needed") ? 0 : op_fail(call, "The server is running already.");
 	return instance_start(call, call->config, NULL);
 }
 
 static int server_stop(struct op_call *call)
 {
 	if (!instance_is_running(call->config))
-		return op_fail(call, "The server is not running.");
+		return op_flag(call, "if-needed") ? 0 : op_fail(call, "The server is not running.");
 	return instance_stop(call, call->config, false);
+}
+
+static int server_upgrade(struct op_call *call)
+{
+	return instance_upgrade(call, call->config);
 }
 
 static int server_reload(struct op_call *call)
@@ -71,6 +76,7 @@ static int server_status(struct op_call *call)
 const struct op op_server_rows[] = {
 	{
 		.name = "start",
+		.params = {{"if-needed", OP_FLAG, OP_OPTION, "That it runs already is no error."}},
 		.role = OP_ADMIN,
 		.run = server_start,
 		.help = "Starts the server in the background; returns when every service answers. Where "
@@ -78,9 +84,18 @@ const struct op op_server_rows[] = {
 	},
 	{
 		.name = "stop",
+		.params = {{"if-needed", OP_FLAG, OP_OPTION, "That it does not run is no error."}},
 		.role = OP_ADMIN,
 		.run = server_stop,
-		.help = "Stops the server: connections are ended in order, then the processes.",
+		.help = "Stops the server: connections are ended in order, then the processes. Returns "
+			"when all are gone.",
+	},
+	{
+		.name = "upgrade",
+		.role = OP_ADMIN,
+		.run = server_upgrade,
+		.help = "Puts the programs that are installed now in the place of those that run. Nobody "
+			"is disconnected: open connections are served to their end by the old ones.",
 	},
 	{
 		.name = "reload",

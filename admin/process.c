@@ -36,14 +36,17 @@ static bool read_proc(pid_t pid, const char *name, struct str *out)
 }
 
 /* Alive and in that session. The command's name may hold anything, so fields count from the last
- * ')'. */
+ * ')'. The first thread of many may be a zombie while the others still hold the files. */
 static bool is_in_session(const char *stat, pid_t session)
 {
 	const char *p = strrchr(stat, ')');
 	char state;
-	int sid;
-	return p && sscanf(p + 1, " %c %*d %*d %d", &state, &sid) == 2 && sid == (int)session &&
-	       state != 'Z' && state != 'X';
+	int sid, threads;
+	return p &&
+	       sscanf(p + 1,
+		       " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d",
+		       &state, &sid, &threads) == 3 &&
+	       sid == (int)session && ((state != 'Z' && state != 'X') || threads > 1);
 }
 
 static bool has_argument(struct span cmdline, const char *arg)
@@ -55,22 +58,37 @@ static bool has_argument(struct span cmdline, const char *arg)
 	return false;
 }
 
-static bool is_ours(struct config *config, pid_t pid, pid_t session)
+enum life {
+	GONE,   /* or somebody else's */
+	ENDING, /* a process gives up its memory, and its command line with that, long before its files */
+	AT_WORK,
+};
+
+static enum life life_of(struct config *config, pid_t pid, pid_t session)
 {
 	struct str text = STR_INIT;
-	bool ours = read_proc(pid, "stat", &text) && is_in_session(str_c(&text), session) &&
-		    read_proc(pid, "cmdline", &text) && has_argument(str_span(&text), config->dir);
+	enum life life = GONE;
+	if (pid > 1 && read_proc(pid, "stat", &text) && is_in_session(str_c(&text), session)) {
+		if (!read_proc(pid, "cmdline", &text))
+			life = ENDING;
+		else if (has_argument(str_span(&text), config->dir))
+			life = AT_WORK;
+	}
 	str_fini(&text);
-	return ours;
+	return life;
+}
+
+static const char *pid_file(struct config *config)
+{
+	return pool_printf(config->pool, "%s/master.pid", config->common.run_dir);
 }
 
 pid_t process_master_pid(struct config *config)
 {
-	const char *path = pool_printf(config->pool, "%s/master.pid", config->common.run_dir);
 	char *text;
 	size_t n;
 	uint32_t pid = 0;
-	if (os_read_file(AT_FDCWD, path, PID_FILE_MAX, &text, &n) < 0)
+	if (os_read_file(AT_FDCWD, pid_file(config), PID_FILE_MAX, &text, &n) < 0)
 		return 0;
 	if (!num_parse_u32(span_trim(span_make(text, n)), 1u << 30, &pid))
 		pid = 0;
@@ -78,9 +96,18 @@ pid_t process_master_pid(struct config *config)
 	return (pid_t)pid;
 }
 
-bool process_is_running(struct config *config, pid_t master)
+bool process_is_locked(struct config *config)
 {
-	return master > 1 && is_ours(config, master, master);
+	int fd = open(pid_file(config), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	bool held = fd >= 0 && os_lock_is_held(fd);
+	if (fd >= 0)
+		close(fd);
+	return held;
+}
+
+bool process_is_at_work(struct config *config, pid_t master)
+{
+	return life_of(config, master, master) == AT_WORK;
 }
 
 size_t process_signal_all(struct config *config, pid_t master, int signo)
@@ -90,7 +117,7 @@ size_t process_signal_all(struct config *config, pid_t master, int signo)
 	for (struct dirent *e; proc && (e = readdir(proc));) {
 		uint32_t pid;
 		if (!num_parse_u32(span_of(e->d_name), 1u << 30, &pid) ||
-			!is_ours(config, (pid_t)pid, master))
+			life_of(config, (pid_t)pid, master) == GONE)
 			continue;
 		if (signo)
 			kill((pid_t)pid, signo);
@@ -104,7 +131,7 @@ size_t process_signal_all(struct config *config, pid_t master, int signo)
 int process_wait_gone(struct config *config, pid_t master, int signo, int64_t ms)
 {
 	int64_t end = clock_mono_ms() + ms;
-	while (process_signal_all(config, master, signo)) {
+	while (process_signal_all(config, master, signo) || process_is_locked(config)) {
 		if (clock_mono_ms() > end)
 			return -1;
 		io_sleep(POLL_MS);

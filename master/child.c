@@ -283,6 +283,23 @@ void children_reap(struct master *m)
 	}
 }
 
+void children_move_log(struct master *m)
+{
+	struct control_none none = {0};
+	int fd = log_fd();
+
+	list_each(ls, &m->services)
+	{
+		struct supplied *s = list_entry(ls, struct supplied, link);
+		list_each(lc, &s->children)
+		{
+			struct child *c = list_entry(lc, struct child, link);
+			if (fd >= 0 && c->line)
+				ipc_send(ipc_conn_ipc(c->line), &control_log_msg, 0, &none, &fd, 1);
+		}
+	}
+}
+
 unsigned children_count(const struct master *m)
 {
 	unsigned n = 0;

@@ -17,6 +17,8 @@
 #include "service/shared.h"
 
 #define DESCRIPTORS 8192  /* a line to each process, the sockets, operators */
+#define LOCK_MS      2000
+#define LOCK_STEP_US 5000
 #define ANNOUNCE_MS 15000 /* READY=1 to systemd, even if some service is not: the others serve */
 
 struct arguments {
@@ -70,6 +72,11 @@ static void on_hup(void *arg)
 	master_reload(arg, &err);
 }
 
+static void on_usr1(void *arg)
+{
+	master_reopen_log(arg);
+}
+
 static void on_usr2(void *arg)
 {
 	master_upgrade(arg);
@@ -78,7 +85,7 @@ static void on_usr2(void *arg)
 static void set_signals(struct master *m)
 {
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGUSR1, SIG_IGN);
+	loop_signal(SIGUSR1, on_usr1, m);
 	loop_signal(SIGCHLD, on_child, m);
 	loop_signal(SIGTERM, on_term, m);
 	loop_signal(SIGINT, on_term, m);
@@ -179,6 +186,19 @@ static void leave_terminal(int ready_fd, bool keep_stderr)
 	close(ready_fd);
 }
 
+/* One that was killed may still be closing its files, or a process of its that had yet to become a program. */
+static bool wait_for_lock(int fd)
+{
+	int64_t end = clock_mono_ms() + LOCK_MS;
+
+	while (os_lock_try(fd, true) != 1) {
+		if (clock_mono_ms() > end)
+			return false;
+		usleep(LOCK_STEP_US);
+	}
+	return true;
+}
+
 /* The lock says that we run, the number is for people; the lock lives as long as the descriptor. */
 static void lock_pid_file(struct master *m)
 {
@@ -189,7 +209,7 @@ static void lock_pid_file(struct master *m)
 		m->pid_fd = open(str_c(&path), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (m->pid_fd < 0)
 		die("The pid file in run_dir can't be opened.");
-	if (os_lock_try(m->pid_fd, true) != 1)
+	if (!wait_for_lock(m->pid_fd))
 		die("Another master runs in this run_dir.");
 	str_printf(&text, "%d\n", (int)getpid());
 	if (ftruncate(m->pid_fd, 0) < 0 || os_pwrite_all(m->pid_fd, text.s, text.len, 0) < 0)
@@ -296,5 +316,8 @@ int main(int argc, char **argv)
 	loop_run();
 	operator_close(m);
 	log_info("stopped");
+	/* Nobody shall take who gets our number for us. */
+	if (ftruncate(m->pid_fd, 0) < 0)
+		log_warning("The pid file can't be emptied: %m.");
 	_exit(0);
 }

@@ -163,6 +163,8 @@ const char *child_state_name(enum child_state state);
 void child_event(struct child *c, enum child_event ev);
 struct child *child_new(struct supplied *s, pid_t pid, int line_fd);
 void child_progress(struct child *c);
+/* Their log goes on in our file. */
+void children_move_log(struct master *m);
 /* After SIGCHLD. */
 void children_reap(struct master *m);
 unsigned children_count(const struct master *m);
@@ -186,6 +188,8 @@ void operator_close(struct master *m);
 
 /* Loads the configuration anew; a bad one changes nothing. -1 with *err_r (the thread's). */
 int master_reload(struct master *m, const char **err_r);
+/* The log file by its name, after rotation: ours, and everybody's. */
+void master_reopen_log(struct master *m);
 /* Carries the plan out; the first time too. fresh_binary: also KIND_SINGLE workers are replaced. */
 void master_carry_out(struct master *m, struct plan *plan, bool fresh_binary);
 

@@ -115,6 +115,16 @@ static int prepare(struct master *m, struct plan *plan, const char **err_r)
 	return -1;
 }
 
+void master_reopen_log(struct master *m)
+{
+	const char *err;
+
+	if (log_reopen(m->plan->config->common.log, &err) < 0)
+		log_error("%s", err);
+	else
+		children_move_log(m);
+}
+
 int master_reload(struct master *m, const char **err_r)
 {
 	struct plan *plan;
@@ -131,6 +141,7 @@ int master_reload(struct master *m, const char **err_r)
 		goto bad;
 	}
 	master_carry_out(m, plan, false);
+	master_reopen_log(m);
 	log_info("reload generation=%u", m->generation);
 	os_sd_notify("READY=1");
 	return 0;

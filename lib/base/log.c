@@ -14,7 +14,7 @@
 #define VALUE_MAX_OCTETS 500
 
 /* The one piece of mutable process state besides the hash key: where lines go. Written once, at
- * start, before threads. */
+ * start, before threads; what the descriptor stands for may change. */
 static struct {
 	const char *program;
 	int fd;
@@ -36,6 +36,14 @@ static const struct {
 	[LOG_LEVEL_PANIC] = {"panic", LOG_CRIT},
 };
 
+static int open_file(const char *path, const char **err_r)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0)
+		*err_r = "The log file can't be opened for appending.";
+	return fd;
+}
+
 int log_open(const char *program, const char *dest, enum log_level least, const char **err_r)
 {
 	sink.program = mem_strdup(program);
@@ -48,14 +56,35 @@ int log_open(const char *program, const char *dest, enum log_level least, const 
 		str_fini(&ident);
 		sink.to_syslog = true;
 	} else if (strcmp(dest, "stderr") != 0) {
-		int fd = open(dest, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-		if (fd < 0) {
-			*err_r = "The log file can't be opened for appending.";
+		int fd = open_file(dest, err_r);
+		if (fd < 0)
 			return -1;
-		}
 		sink.fd = fd;
 	}
 	return 0;
+}
+
+/* Under the same number, so that other threads never meet a closed one. */
+int log_move(int fd)
+{
+	if (sink.to_syslog || sink.fd == STDERR_FILENO)
+		return 0;
+	return dup3(fd, sink.fd, O_CLOEXEC) < 0 ? -1 : 0;
+}
+
+int log_reopen(const char *dest, const char **err_r)
+{
+	int fd, rc;
+	if (strcmp(dest, "syslog") == 0 || strcmp(dest, "stderr") == 0)
+		return 0;
+	fd = open_file(dest, err_r);
+	if (fd < 0)
+		return -1;
+	rc = log_move(fd);
+	close(fd);
+	if (rc < 0)
+		*err_r = "The log can't go on in another file.";
+	return rc;
 }
 
 int log_fd(void)

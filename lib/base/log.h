@@ -25,6 +25,10 @@ struct log_context {
 /* Once per process, before threads. dest: "stderr", "syslog" or the path of a file (opened
  * append-only; a line is one write). Until then lines go to stderr from level warning on. */
 int log_open(const char *program, const char *dest, enum log_level least, const char **err_r);
+/* A log that is a file goes on in dest: the file of that name now, after rotation. -1 with *err_r: it stays as it was. */
+int log_reopen(const char *dest, const char **err_r);
+/* The same for a process that can't open it: fd is open for appending already, and is borrowed. */
+int log_move(int fd);
 /* To the descriptor, for a process that can't open the file after chroot; -1 keeps. */
 int log_fd(void);
 

@@ -224,6 +224,12 @@ void os_unlock(int fd)
 		log_panic("unlock of descriptor %d: %m", fd);
 }
 
+bool os_lock_is_held(int fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 int os_sealed_memfd(const char *name, const void *p, size_t n)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -49,6 +49,8 @@ int os_lock_try(int fd, bool exclusive);
 int os_lock_wait(
 	int fd, bool exclusive); /* blocks: only in helper threads or single-purpose programs */
 void os_unlock(int fd);
+/* Whether another open holds a lock; takes none, and fd may be read-only. An error counts as no. */
+bool os_lock_is_held(int fd);
 
 /* An unlinked memory file with these bytes, sealed against every change; -1 with errno. */
 int os_sealed_memfd(const char *name, const void *p, size_t n);

@@ -108,3 +108,4 @@ MSG(status, 11, control_none, no_fields);
 MSG(status_reply, 12, control_status, status_fields);
 MSG(reload_call, 13, control_none, no_fields);
 MSG(stop_call, 14, control_stop_call, stop_call_fields);
+MSG(log, 15, control_none, no_fields);

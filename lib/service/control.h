@@ -53,6 +53,7 @@ struct control_stop {
 	uint32_t ms; /* finish within */
 };
 extern const struct ipc_msg control_stop_msg;
+extern const struct ipc_msg control_log_msg; /* with a descriptor: the log file goes on there */
 extern const struct ipc_msg control_reload_msg; /* SERVICE_SINGLE: read the configuration again */
 
 /* --- operators to master, calls --- */

@@ -22,6 +22,14 @@ static void on_stop(struct engine *e, struct ipc_frame *frame)
 	pool_free(&pool);
 }
 
+/* The log has been rotated; the path may be out of our reach. */
+static void on_log(struct ipc_frame *frame)
+{
+	if (frame->nfds != 1 || log_move(frame->fds[0]) < 0)
+		log_warning("The log stays in the old file.");
+	ipc_frame_close(frame);
+}
+
 static void on_notice(void *arg, struct ipc_frame *frame)
 {
 	struct engine *e = arg;
@@ -30,6 +38,8 @@ static void on_notice(void *arg, struct ipc_frame *frame)
 		engine_stop(e, -1);
 	else if (frame->type == control_stop_msg.type)
 		on_stop(e, frame);
+	else if (frame->type == control_log_msg.type)
+		on_log(frame);
 	else if (frame->type == control_reload_msg.type)
 		fiber_start("reload", engine_reload, e);
 }

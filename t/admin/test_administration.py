@@ -211,15 +211,6 @@ def test_reload_takes_a_new_setting_and_loses_no_connection(instance):
     assert done.returncode == 1 and "thurn.conf:1: there is no parameter nonsense" in done.stderr
 
 
-def test_start_and_stop_by_configuration(instance):
-    box = instance(users=())
-    assert failure(box, "start") == "The server is running already."
-    box.thurn("stop")
-    assert failure(box, "stop") == "The server is not running."
-    box.thurn("start")
-    assert box.status()["ready"]
-
-
 def test_only_its_owner_administers_it(thurn):
     import os
     if os.geteuid() != 0:

@@ -83,6 +83,8 @@ static void answer(struct conn *c, const char *line)
 	else if (strcmp(line, "kill") == 0)
 		stream_printf(c->stream, "kill %s\n",
 			kill(1, 0) < 0 ? strerror(errno) : "allowed");
+	else if (strncmp(line, "log ", 4) == 0)
+		log_info("%s", line + 4);
 	else if (strcmp(line, "crash") == 0)
 		_exit(9);
 	else

@@ -86,29 +86,25 @@ $(call link,$(O)/t/$(2)/$(1),$(O)/t/$(2)/$(1).o $(O)/t/fuzz/replay.o,$(3),$(4))
 $(call fuzz_binary,$(1),$(2),$(3),$(4))
 endef
 define fuzz_binary
+$(call fuzz_link,$(1),t/$(2)/$(1),$(3),$(4))
+endef
+
+# $(call fuzz_link,NAME,FILES,LIBRARIES,LINKER FLAGS): fuzz/NAME, with libFuzzer, from objects that are instrumented for it.
+fuzz_files = $(1) $(foreach l,$(sort $(foreach l,$(2),$($(l)_all))),$(basename $(wildcard lib/$(l)/*.c lib/$(l)/*.S)))
+define fuzz_link
 FUZZ_BINARIES += $(O)/fuzz/$(1)
-$(O)/fuzz/$(1): t/$(2)/$(1).c $(foreach l,$(sort $(foreach l,$(3),$($(l)_all))),$(wildcard lib/$(l)/*.c lib/$(l)/*.h lib/$(l)/*.S))
+$(O)/fuzz/$(1): $(patsubst %,$(O)/fuzz/obj/%.o,$(call fuzz_files,$(2),$(3)))
 	@mkdir -p $$(@D)
 	@echo "  fuzz $$@"
-	@clang $(CSTD) -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -fsanitize=fuzzer,address,undefined -Ilib -I. -o $$@ \
-		t/$(2)/$(1).c $(foreach l,$(sort $(foreach l,$(3),$($(l)_all))),$(wildcard lib/$(l)/*.c lib/$(l)/*.S)) \
-		$(sort $(4) $(foreach l,$(3),$($(l)_ld))) -lpthread
+	@clang -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(sort $(4) $(foreach l,$(3),$($(l)_ld))) -lpthread
 endef
 
 # $(call session_fuzz,FOLDER/NAME,FILES,LIBRARIES): t/FOLDER/NAME.c hands whole sessions to a program (t/fuzz/engine.h): FILES are the
 # program's and others that it is linked with, without main.c and .c.
-session_fuzz_ld = $(sort $(foreach l,$(1),$($(l)_ld)))
 define session_fuzz
 FUZZ_ENTRIES += $(O)/t/$(1)
 $(call link,$(O)/t/$(1),$(patsubst %,$(O)/%.o,t/$(1) t/fuzz/replay t/fuzz/engine $(2)),$(3),)
-FUZZ_BINARIES += $(O)/fuzz/$(notdir $(1))
-$(O)/fuzz/$(notdir $(1)): $(patsubst %,%.c,t/$(1) t/fuzz/engine $(2)) $(foreach l,$(sort $(foreach l,$(3),$($(l)_all))),$(wildcard lib/$(l)/*.c lib/$(l)/*.h))
-	@mkdir -p $$(@D)
-	@echo "  fuzz $$@"
-	@clang $(CSTD) -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -fsanitize=fuzzer,address,undefined -Ilib -I. -o $$@ \
-		$(patsubst %,%.c,t/$(1) t/fuzz/engine $(2)) \
-		$(foreach l,$(sort $(foreach l,$(3),$($(l)_all))),$(wildcard lib/$(l)/*.c lib/$(l)/*.S)) \
-		$(call session_fuzz_ld,$(3)) -lpthread
+$(call fuzz_link,$(notdir $(1)),t/$(1) t/fuzz/engine $(2),$(3),)
 endef
 
 # Layers, lowest first: a module may use only what stands before it (t/layers holds the table).
@@ -124,6 +120,13 @@ $(O)/%.o: %.c
 $(O)/%.o: %.S
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) -Ilib -I. -MMD -MP -c -o $@ $<
+FUZZ_CFLAGS = $(CSTD) -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -fsanitize=fuzzer-no-link,address,undefined
+$(O)/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@$(filter ccache,$(CC)) clang $(FUZZ_CFLAGS) -Ilib -I. -MMD -MP -c -o $@ $<
+$(O)/fuzz/obj/%.o: %.S
+	@mkdir -p $(@D)
+	@clang $(FUZZ_CFLAGS) -Ilib -I. -MMD -MP -c -o $@ $<
 -include $(shell test -d $(O) && find $(O) -type f -name '*.d')
 
 all: $(PROGRAMS)

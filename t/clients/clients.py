@@ -110,7 +110,7 @@ class Screen:
         t.wait_for(lambda: not re.search(pattern, self.text()), timeout, "%r to go" % pattern)
 
     def type(self, text):
-        self.tmux("send-keys", "-l", "--", text)
+        self.tmux("send-keys", "-l", "--", re.sub(";$", r"\\;", text))  # a last one is tmux's own
 
     def key(self, *names):
         """By tmux's names: Enter, C-x, Escape."""

@@ -1,4 +1,6 @@
 """neomutt in a terminal: reads, answers, searches, files and throws away; IDLE shows it new mail."""
+import re
+
 import pytest
 from clients import Screen, change, flags, mailboxes, parsed, write
 from mail import message, subjects, wait_for_subject
@@ -38,7 +40,7 @@ def neomutt(request, thurn, user, tmp_path):
     write(tmp_path / "rc", RC.format(user=t.address(user), password=thurn.password(user), scheme=scheme, auth=auth, smtp=smtp,
                                      port=thurn.ports[port], smtp_port=thurn.ports[smtp_port], editor=editor,
                                      cert=thurn.dir / "etc/cert.pem"))
-    with Screen(tmp_path, "neomutt -n -F rc") as s:
+    with Screen(tmp_path, "neomutt -n -F rc -d 2 -l log") as s:
         s.wait(r"INBOX \[5 messages, 5 new\]")
         yield s
         s.type("q")
@@ -114,7 +116,7 @@ def test_it_files_and_throws_away(thurn, user, neomutt):
     assert "Projects" in mailboxes(thurn, user)
 
 
-def test_idle_shows_new_mail_and_what_others_did(thurn, user, neomutt):
+def test_idle_shows_new_mail_and_what_others_did(thurn, user, neomutt, tmp_path):
     s = neomutt
     thurn.deliver(user, message("news"))
     s.wait(r"6 .*news")
@@ -124,6 +126,8 @@ def test_idle_shows_new_mail_and_what_others_did(thurn, user, neomutt):
     s.wait("!.*letter 0")
     thurn.deliver(user, message("more news"))
     s.wait(r"6 .*more news")
+    said = (tmp_path / "log0").read_text()
+    assert re.search(r"> a\d+ IDLE", said) and "NOOP" not in said
 
 
 def test_a_draft_is_kept_and_sent_later(thurn, user, neomutt):

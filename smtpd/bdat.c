@@ -59,8 +59,9 @@ void cmd_bdat(struct session *s, struct span args)
 {
 	struct smtp_bdat chunk;
 	struct span run;
-	if (smtp_bdat_parse(args, &chunk)) {
-		bdat_refuse(s, args, NULL);
+	const struct smtp_fault *syntax = smtp_bdat_parse(args, &chunk);
+	if (syntax) {
+		bdat_refuse(s, args, syntax);
 		return;
 	}
 	if (s->state == ST_RCPT) {

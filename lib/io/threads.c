@@ -28,8 +28,7 @@ struct io_threads *io_threads_new(const char *name, unsigned max)
 	pthread_cond_init(&t->gone, NULL);
 	list_init(&t->queue);
 	t->max = max ? max : 1;
-	for (size_t i = 0; i < THREAD_NAME_MAX && name[i]; i++)
-		t->name[i] = name[i];
+	memcpy(t->name, name, strnlen(name, THREAD_NAME_MAX));
 	return t;
 }
 

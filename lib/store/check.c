@@ -222,7 +222,7 @@ static bool rows_agree(const struct index *stored, const struct index *replayed)
 			continue;
 		}
 		if (at >= stored->n || memcmp(index_row(stored, at), index_row(replayed, slot),
-					       sizeof(struct msg_row)))
+					       sizeof(struct msg_row)) != 0)
 			return false;
 		at++;
 	}

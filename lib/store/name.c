@@ -31,7 +31,7 @@ const char *name_clean(struct pool *pool, const char *name)
 		return NULL;
 	char *clean = pool_strdup(pool, name);
 	if (span_iis(span_make(name, span_index(whole, 0, '/')), "INBOX"))
-		memcpy(clean, "INBOX", 5);
+		memcpy(clean, "INBOX", 5); /* NOLINT(bugprone-not-null-terminated-result): what follows stays */
 	return clean;
 }
 

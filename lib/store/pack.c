@@ -38,6 +38,7 @@ struct pack {
 	bool dead;	/* a write or sync failed: nothing more goes here */
 };
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): dirs becomes ours, to be closed and freed */
 void packs_init(struct packs *p, int *dirs, size_t ndirs, uint64_t size, int (*sync)(int fd))
 {
 	*p = (struct packs){.dirs = dirs, .ndirs = ndirs, .size = size, .sync = sync};

@@ -103,7 +103,7 @@ void op_end(struct str *out, size_t at)
 
 static uint64_t zigzag(int64_t v)
 {
-	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+	return (uint64_t)v << 1 ^ -(uint64_t)(v < 0);
 }
 
 static int64_t get_signed(struct reader *in)

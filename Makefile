@@ -184,7 +184,7 @@ $(O)/lint/cppcheck.ok: $(LINTED)
 	@mkdir -p $(@D)/cppcheck
 	@echo "  cppcheck"
 	@nice cppcheck --quiet --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-		--std=c11 -D_GNU_SOURCE -D__x86_64__ -D__linux__ -Ilib -I. --cppcheck-build-dir=$(@D)/cppcheck \
+		--std=c11 -D_GNU_SOURCE -D__x86_64__ -D__linux__ -Ilib -I. --library=etc/cppcheck.cfg --cppcheck-build-dir=$(@D)/cppcheck \
 		lib master smtpd imapd pop3d qmgr local admin t
 	@touch $@
 

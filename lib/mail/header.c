@@ -5,8 +5,9 @@
 
 void header_reader_init(struct header_reader *r, struct span message)
 {
-	r->p = message.p;
-	r->end = message.p + message.n;
+	r->p = r->end = message.p;
+	if (message.n) /* an empty one may have no place */
+		r->end += message.n;
 }
 
 /* Where the line at p ends, its line end included. */

@@ -11,7 +11,11 @@
 #include "store/open.h"
 #include "t/fuzz/engine.h"
 
-#define ACCOUNT "a1"
+#define SESSIONS_MAX 50 /* before the store is removed */
+
+/* The session's account: the ticket can't say it, as one frame serves them all. */
+static char account[16];
+static unsigned sessions;
 
 static int no_sync(int fd)
 {
@@ -44,7 +48,7 @@ bool auth_redeem(struct ipc_client *c, struct pool *pool, struct span ticket, co
 	(void)service;
 	*reply_r = (struct dir_redeem_reply){.ok = true,
 		.user = "anna@sandbox.test",
-		.account = ACCOUNT,
+		.account = account,
 		.quota_bytes = 1 << 20,
 		.quota_messages = 50};
 	return true;
@@ -52,7 +56,7 @@ bool auth_redeem(struct ipc_client *c, struct pool *pool, struct span ticket, co
 
 static void put_message(struct store *store, struct account *a, struct span message)
 {
-	static const char *const readers[] = {ACCOUNT};
+	const char *const readers[] = {account};
 	struct pool *pool = pool_new("message");
 	struct str summary = STR_IN(pool);
 	struct append append = {.internal_date = 1700000000};
@@ -74,19 +78,19 @@ static const char *store_dir(char path[128])
 	return path;
 }
 
-struct store *handover_open(struct span message)
+void handover_account(struct store **store, struct span message)
 {
 	char path[128];
 	struct store_conf conf = {.dir = store_dir(path), .partition = "p0"};
-	struct store *store;
 	struct account *a;
 	const char *err;
-	if (mkdir(path, 0700) < 0 || store_open_with(&conf, no_sync, &store, &err) < 0 ||
-		account_open(store, ACCOUNT, true, NULL, &a) != STORE_OK)
+	if (!*store && (mkdir(path, 0700) < 0 || store_open_with(&conf, no_sync, store, &err) < 0))
 		abort();
-	put_message(store, a, message);
+	snprintf(account, sizeof(account), "a%u", ++sessions);
+	if (account_open(*store, account, true, NULL, &a) != STORE_OK)
+		abort();
+	put_message(*store, a, message);
 	account_close(&a);
-	return store;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -97,9 +101,12 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
-void handover_close(struct store **store)
+void handover_clean(struct store **store)
 {
 	char path[128];
+	if (sessions < SESSIONS_MAX)
+		return;
+	sessions = 0;
 	store_close(store);
 	nftw(store_dir(path), remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

@@ -25,11 +25,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	struct pop3d *daemon = svc->state;
 	struct str replies = STR_INIT;
-	daemon->store = handover_open(span_make(data + 2, data[1]));
+	handover_account(&daemon->store, span_make(data + 2, data[1]));
 	engine_serve(handover_send, span_make(data + 2 + data[1], size - 2 - data[1]), data[0] ? data[0] : 5000, &replies);
 	if (!span_has_prefix(str_span(&replies), SPAN_LIT("+OK 1 messages\r\n")))
 		abort();
-	handover_close(&daemon->store);
+	handover_clean(&daemon->store);
 	str_fini(&replies);
 	return 0;
 }

@@ -91,6 +91,7 @@ static void safe_address(const char *text)
 		abort();
 }
 
+/* By BDAT the last line may lack its end. */
 static void whole_lines(struct span text)
 {
 	for (size_t i = 0; i < text.n; i++) {
@@ -98,13 +99,15 @@ static void whole_lines(struct span text)
 		if (!text.p[i] || (text.p[i] == '\n') != after_cr)
 			abort();
 	}
-	if (text.n && text.p[text.n - 1] != '\n')
+	if (text.n && text.p[text.n - 1] == '\r')
 		abort();
 }
 
 static void trace_fields(struct span prefix)
 {
 	whole_lines(prefix);
+	if (!prefix.n || prefix.p[prefix.n - 1] != '\n')
+		abort();
 	for (size_t at = 0; at < prefix.n;) {
 		size_t end = span_index(prefix, at, '\r'), colon = span_index(prefix, at, ':');
 		if (prefix.p[at] != '\t' && prefix.p[at] != ' ' && colon > end)

@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "master/master.h"
+#include "os/os.h"
 
 enum base { QUEUE, STORE, RUN, DIRECTORY };
 
@@ -45,16 +47,35 @@ static const char *base_path(const struct common_conf *common, enum base base)
 	return paths[base];
 }
 
+/* The name of a folder is on the medium: mail is acknowledged on the strength of it. One who may not
+ * read what is above the folders did not make them. */
+static int sync_name(struct pool *pool, const char *path)
+{
+	char *above = pool_strdup(pool, path);
+	*strrchr(above, '/') = '\0';
+	int fd = open(above[0] ? above : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc, cause;
+
+	if (fd < 0)
+		return errno == EACCES ? 0 : -1;
+	rc = os_sync_dir(fd);
+	cause = errno;
+	close(fd);
+	errno = cause;
+	return rc;
+}
+
 /* The way there: missing folders become root's. */
-static void make_parents(struct pool *pool, const char *path)
+static int make_parents(struct pool *pool, const char *path)
 {
 	char *copy = pool_strdup(pool, path);
 
 	for (char *p = strchr(copy + 1, '/'); p; p = strchr(p + 1, '/')) {
 		*p = '\0';
-		mkdir(copy, 0755);
+		if (mkdir(copy, 0755) == 0 && sync_name(pool, copy) < 0)
+			return -1;
 		*p = '/';
 	}
+	return 0;
 }
 
 /* By descriptor, so that nothing is followed between the look and the change. */
@@ -69,17 +90,17 @@ static int set_owner(int fd, uid_t uid, gid_t gid, mode_t mode)
 	return (st.st_mode & 07777) == mode ? 0 : fchmod(fd, mode);
 }
 
+/* Also what is there already is synced: who made it may have been killed before he came to that. */
 static int make_folder(struct pool *pool, const char *path, uid_t uid, gid_t gid, mode_t mode)
 {
 	int fd, rc;
 
-	make_parents(pool, path);
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+	if (make_parents(pool, path) < 0 || (mkdir(path, 0700) < 0 && errno != EEXIST))
 		return -1;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	rc = set_owner(fd, uid, gid, mode);
+	rc = set_owner(fd, uid, gid, mode) < 0 || os_sync_dir(fd) < 0 || sync_name(pool, path) < 0 ? -1 : 0;
 	close(fd);
 	return rc;
 }

@@ -130,7 +130,8 @@ static void stop(struct service_ctx *svc)
 	for (int i = 0; i < STOP_MS / STOP_STEP_MS && agents_busy(dispatch_agents(q->dispatch));
 		i++)
 		io_sleep(STOP_STEP_MS);
-	submitter_free(&q->own);
+	if (!agents_busy(dispatch_agents(q->dispatch)))
+		submitter_free(&q->own);
 	spool_sync_stamps(q->spool);
 	ledger_sync(q->ledger); /* fibers still run, so it is not closed: opening recovers anyway */
 }

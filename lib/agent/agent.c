@@ -196,6 +196,8 @@ static void take_noted(struct line *line, struct ipc_frame *frame)
 static void take_notice(void *arg, struct ipc_frame *frame)
 {
 	struct line *line = arg;
+	if (line->over)
+		return; /* qmgr gives what it sent too late to others when this line ends */
 	if (frame->type == agent_work_msg.type)
 		take_work(line, frame);
 	else if (frame->type == agent_segment_msg.type)
@@ -258,6 +260,7 @@ static void watch_stop(void *arg)
 		io_sleep(STOP_STEP_MS);
 	for (int i = 0; i < NOTED_MS / STOP_STEP_MS && !list_is_empty(&line->unnoted); i++)
 		io_sleep(STOP_STEP_MS);
+	line->over = true;
 	io_sleep(STOP_STEP_MS);
 	fiber_wake_all(&line->ended);
 	service_conn_release(line->svc);

@@ -23,6 +23,7 @@ struct line {
 	uint64_t generation; /* of the connection */
 	struct fiber_cond ended;
 	bool connected;
+	bool over; /* the stop has waited for the last job: no other begins */
 	/* memory.c */
 	struct list running;  /* jobs of this connection */
 	struct list unnoted;  /* results sent, which qmgr has not yet on record; in order */

@@ -2,7 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -67,11 +70,44 @@ static int lock_folder(struct env *e, const char *dir)
 	return -1;
 }
 
+static int sync_folder_of(const char *path)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	int n = snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1,
+		slash ? path : ".");
+	int fd = n < (int)sizeof(folder) ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int rc = fd < 0 ? -1 : os_sync_dir(fd);
+	int error = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return rc;
+}
+
+/* What the library opens files with. It makes a new file for its log while it runs and syncs that,
+ * but never the folder: a power cut would take the file's name and with it what was committed since
+ * (design rule 9), and leave pages that are newer than the log. */
+static int open_file(const char *path, int flags, ...)
+{
+	va_list ap;
+	va_start(ap, flags);
+	int mode = va_arg(ap, int); /* it passes one always */
+	va_end(ap);
+	int fd = open(path, flags | O_CLOEXEC, mode);
+	if (fd < 0 || !(flags & O_CREAT) || sync_folder_of(path) == 0)
+		return fd;
+	int error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
 static int open_env(struct env *e, const struct kv_conf *conf)
 {
 	uint64_t cache = conf->cache_size ? conf->cache_size : CACHE_DEFAULT;
-	int rc = db_env_create(&e->env, 0);
-	if (rc)
+	int rc = db_env_set_func_open(open_file);
+	if (rc || (rc = db_env_create(&e->env, 0)))
 		return rc;
 	DB_ENV *env = e->env;
 	env->app_private = e;

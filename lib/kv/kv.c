@@ -15,7 +15,7 @@ struct kv {
 	bool committing;
 	struct fiber_cond committed;
 	bool failed;	/* for good: the environment answered an error */
-	bool unflushed; /* something was committed and not flushed yet */
+	bool unflushed; /* something was committed since the last flush and look for a checkpoint */
 	bool closing;
 	struct fiber_cond wake; /* the flusher's */
 	struct fiber_group flusher;
@@ -272,7 +272,7 @@ static void commit_pending(struct kv *kv)
 		b->result = rc;
 		b->done = true;
 	}
-	if (!call.durable && !kv->unflushed) {
+	if (!kv->unflushed) {
 		kv->unflushed = true;
 		fiber_wake_all(&kv->wake);
 	}

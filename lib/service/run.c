@@ -260,11 +260,22 @@ static void phase_user(struct engine *e)
 static void finish(void *arg)
 {
 	struct engine *e = arg;
+	const struct service *service = e->ctx.service;
 
-	if (e->ctx.service->stop)
-		e->ctx.service->stop(&e->ctx);
+	if (service->stop && (e->connections == 0 || service->flags & SERVICE_SINGLE))
+		service->stop(&e->ctx);
 	ipc_flush_all(io_deadline(FLUSH_MS));
 	loop_stop();
+}
+
+/* Fibers that the stop woke ran before: one of them may have found something to do first. */
+static void finish_if_still_idle(void *arg)
+{
+	struct engine *e = arg;
+
+	e->finishing = e->connections == 0;
+	if (e->finishing)
+		finish(e);
 }
 
 void engine_finish_if_idle(struct engine *e)
@@ -272,7 +283,7 @@ void engine_finish_if_idle(struct engine *e)
 	if (!e->ctx.stopping || e->connections || e->finishing || e->phase != PHASE_SERVING)
 		return;
 	e->finishing = true;
-	fiber_start("finish", finish, e);
+	fiber_start("finish", finish_if_still_idle, e);
 }
 
 static void on_overdue(void *arg)

@@ -139,7 +139,10 @@ int segment_source_new(struct segment_source *s, uid_t uid, gid_t gid, uint64_t 
 		log_error("A spool segment can't be created: %m.");
 		return -1;
 	}
-	if ((geteuid() == 0 && uid != 0 && fchown(fd, uid, gid) < 0) || os_sync_dir(s->dir_fd) < 0) {
+	/* The owner, too, must be on the medium: the writer syncs data only, and the queue manager is
+	 * to open it after a power cut. */
+	if ((geteuid() == 0 && uid != 0 && (fchown(fd, uid, gid) < 0 || fsync(fd) < 0)) ||
+		os_sync_dir(s->dir_fd) < 0) {
 		log_error("A spool segment can't be made durable: %m.");
 		close(fd);
 		return -1;

@@ -54,7 +54,9 @@ struct service {
 	/* Only for SERVICE_SINGLE, in a fiber, after config, conf and params have been read anew (what was there
 	 * stays valid); others are replaced by new workers. */
 	void (*reload)(struct service_ctx *svc);
-	void (*stop)(struct service_ctx *svc);      /* in a fiber, after the last connection */
+	/* In a fiber, after the last connection. When time is up before that, only a SERVICE_SINGLE's is called: it
+	 * saves what it owns, and takes nothing from under fibers that go on until the process ends. */
+	void (*stop)(struct service_ctx *svc);
 	const char *over_limit_reply; /* a line for who has connections_per_address already, e.g. "421 4.7.0 ...\r\n" */
 	const char *too_busy_reply;   /* a line for who comes when descriptors have run out */
 };
@@ -108,7 +110,8 @@ void service_conn_release(struct service_ctx *svc);
 void service_address_hold(struct service_ctx *svc, const char *service, const char *ip);
 void service_address_release(struct service_ctx *svc, const char *service, const char *ip);
 
-/* Wakes when stopping becomes true, and when closing does, for fibers that wait long. */
+/* Wakes when stopping becomes true, and when closing does, for fibers that wait long. A fiber woken by it that
+ * calls service_conn_hold before it waits again keeps the process from ending, also one that was idle. */
 struct fiber_cond *service_stop_cond(struct service_ctx *svc);
 
 /* Metrics: counters in the scoreboard's memory, read by `thurn status`. index < SERVICE_COUNTERS. */

@@ -32,11 +32,10 @@ static int open_in(int partition, const char *id)
 	return openat(partition, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+/* Also one that is there is synced: its maker may be about to, or was killed before he came to it. */
 static int make_folder(int dirfd, const char *name)
 {
-	if (mkdirat(dirfd, name, 0700) == 0)
-		return os_sync_dir(dirfd);
-	return errno == EEXIST ? 0 : -1;
+	return mkdirat(dirfd, name, 0700) == 0 || errno == EEXIST ? os_sync_dir(dirfd) : -1;
 }
 
 static int make_in(int partition, const char *id)
@@ -55,13 +54,21 @@ static int make_in(int partition, const char *id)
 static enum store_status open_folder(struct account *a, bool create)
 {
 	const struct store *s = a->store;
+	int partition = s->partitions[0].fd;
 	a->dirfd = -1;
-	for (size_t i = 0; a->dirfd < 0 && i < s->npartitions; i++)
+	for (size_t i = 0; a->dirfd < 0 && i < s->npartitions; i++) {
 		a->dirfd = open_in(s->partitions[i].fd, a->id);
+		if (a->dirfd >= 0)
+			partition = s->partitions[i].fd;
+	}
 	if (a->dirfd < 0 && !create)
 		return STORE_NOT_FOUND;
-	if (a->dirfd < 0)
-		a->dirfd = make_in(s->partitions[0].fd, a->id);
+	/* Without a log its maker, too, is not done with the folders. */
+	if (a->dirfd < 0 || (create && log_count_files(a->dirfd) == 0)) {
+		if (a->dirfd >= 0)
+			close(a->dirfd);
+		a->dirfd = make_in(partition, a->id);
+	}
 	/* Not synced: a folder of caches, and a new account's folder is synced when its log is in
 	 * it. */
 	if (a->dirfd < 0 || (mkdirat(a->dirfd, "index", 0700) < 0 && errno != EEXIST)) {

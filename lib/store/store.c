@@ -41,11 +41,10 @@ const char *store_status_text(enum store_status status)
 	return (unsigned)status < COUNT_OF(status_texts) ? status_texts[status] : "Unknown status.";
 }
 
+/* Also one that is there is synced: its maker may have been killed before he came to it. */
 static int make_dir(int dirfd, const char *name)
 {
-	if (mkdirat(dirfd, name, 0700) == 0)
-		return os_sync_dir(dirfd);
-	return errno == EEXIST ? 0 : -1;
+	return mkdirat(dirfd, name, 0700) == 0 || errno == EEXIST ? os_sync_dir(dirfd) : -1;
 }
 
 static int open_dir(int dirfd, const char *name)

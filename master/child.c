@@ -247,6 +247,7 @@ struct child *child_new(struct supplied *s, pid_t pid, int line_fd)
 	c->pid = pid;
 	c->generation = s->generation;
 	c->started = clock_mono_ms();
+	list_init(&c->takings);
 	list_add_tail(&s->children, &c->link);
 	if (line_fd >= 0)
 		c->line = line_open(c, line_fd);

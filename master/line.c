@@ -1,6 +1,7 @@
 /* The line to a worker: what it tells and asks. A worker may be hijacked: it gets what its service is configured to
  * get, with its own rights. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -61,6 +62,16 @@ static void on_full(struct ipc_server_conn *conn, struct ipc_request *rq, void *
 		supply_grow(c->service);
 }
 
+static void on_taken(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	struct child *c = child_of(conn);
+	struct control_taken *taken = body;
+	(void)rq;
+
+	if (c)
+		pick_taken(c, taken->id);
+}
+
 /* Segments belong to the queue's owner, whoever writes them. */
 static int new_segment(struct master *m, uint64_t *id_r, const char **err_r)
 {
@@ -105,12 +116,26 @@ static bool is_served(const struct master *m, const char *address)
 	return false;
 }
 
+static void take_rights(uid_t uid, gid_t gid)
+{
+	if (geteuid() == 0 && uid != 0 && (setegid(gid) < 0 || seteuid(uid) < 0))
+		log_fatal("The rights of user %u can't be taken: %m.", (unsigned)uid);
+}
+
+static void give_rights_back(void)
+{
+	int cause = errno;
+
+	if (getuid() == 0 && geteuid() != 0 && (seteuid(0) < 0 || setegid(0) < 0))
+		log_fatal("The rights of root can't be taken back: %m.");
+	errno = cause;
+}
+
 /* As the worker: the socket's mode is checked against its uid, and the other side sees that uid as its peer. Does not
  * wait, for the change of rights must not outlast this call. */
 static int connect_as(uid_t uid, gid_t gid, const char *path)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	bool change = geteuid() == 0 && uid != 0;
 	int fd, rc, cause;
 
 	if (strlen(path) >= sizeof(to.sun_path)) {
@@ -121,14 +146,12 @@ static int connect_as(uid_t uid, gid_t gid, const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	if (change && (setegid(gid) < 0 || seteuid(uid) < 0))
-		log_fatal("The rights of user %u can't be taken: %m.", (unsigned)uid);
+	take_rights(uid, gid);
 	rc = connect(fd, (struct sockaddr *)&to, sizeof(to));
-	cause = errno;
-	if (change && (seteuid(0) < 0 || setegid(0) < 0))
-		log_fatal("The rights of root can't be taken back: %m.");
+	give_rights_back();
 	if (rc == 0)
 		return fd;
+	cause = errno;
 	close(fd);
 	errno = cause;
 	return -1;
@@ -156,24 +179,62 @@ static void answer_connect(struct ipc_server_conn *conn, struct ipc_request *rq,
 	close(fd);
 }
 
-static void on_connect(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+/* The address that a service listens on; NULL: refused. */
+static const char *address_of(
+	struct ipc_server_conn *conn, struct ipc_request *rq, const struct child *c, const char *name)
 {
-	struct child *c = child_of(conn);
-	struct control_connect *ask = body;
 	const char *address, *err = "This service is no longer configured.";
 
 	if (!c || !c->service->planned ||
 		service_listen_address(rq->pool, &c->service->master->plan->config->common,
-			span_of(pool_printf(rq->pool, "unix:%s", ask->name)), &address, &err) < 0) {
+			span_of(pool_printf(rq->pool, "unix:%s", name)), &address, &err) < 0) {
 		ipc_refuse(conn, rq, err);
+		return NULL;
+	}
+	if (is_served(c->service->master, address))
+		return address;
+	ipc_refuse(conn, rq, pool_printf(rq->pool, "No service listens on unix:%s.", name));
+	return NULL;
+}
+
+static void on_connect(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	struct child *c = child_of(conn);
+	struct control_connect *ask = body;
+	const char *address = address_of(conn, rq, c, ask->name);
+
+	if (address)
+		answer_connect(conn, rq, c->service->planned, address + strlen("unix:"));
+}
+
+/* The same rights are needed as for connecting. */
+static bool may_connect(const struct planned *p, const char *path)
+{
+	take_rights(p->uid, p->gid);
+	int rc = faccessat(AT_FDCWD, path, W_OK, AT_EACCESS);
+	give_rights_back();
+	return rc == 0;
+}
+
+static void on_connect_by(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	struct child *c = child_of(conn);
+	struct control_connect_by *ask = body;
+	const char *address = address_of(conn, rq, c, ask->name);
+	struct control_none none = {0};
+	int fd = -1;
+
+	if (!address)
+		return;
+	const struct planned *from = c->service->planned;
+	if (may_connect(from, address + strlen("unix:")))
+		fd = pick_connect(c->service->master, address, ask->key, from->uid, from->gid);
+	if (fd < 0) {
+		ipc_refuse(conn, rq, "No worker can be chosen now.");
 		return;
 	}
-	if (!is_served(c->service->master, address)) {
-		ipc_refuse(conn, rq,
-			pool_printf(rq->pool, "No service listens on unix:%s.", ask->name));
-		return;
-	}
-	answer_connect(conn, rq, c->service->planned, address + strlen("unix:"));
+	ipc_reply_fds(conn, rq, &none, &fd, 1);
+	close(fd);
 }
 
 static const struct ipc_handler handlers[] = {
@@ -181,8 +242,10 @@ static const struct ipc_handler handlers[] = {
 	{&control_ready_msg,    NULL,                        on_ready,    true},
 	{&control_progress_msg, NULL,                        on_progress, true},
 	{&control_full_msg,     NULL,                        on_full,     true},
+	{&control_taken_msg,    NULL,                        on_taken,    true},
 	{&control_segment_msg,  &control_segment_reply_msg,  on_segment,  true},
 	{&control_connect_msg,  &control_done_msg,           on_connect,  false},
+	{&control_connect_by_msg, &control_done_msg,         on_connect_by, false},
 };
 
 /* --- its life --- */
@@ -191,8 +254,10 @@ static void on_gone(struct ipc_server_conn *conn)
 {
 	struct line *line = ipc_conn_arg(conn);
 
-	if (line->child)
-		line->child->line = NULL;
+	if (!line->child)
+		return;
+	line->child->line = NULL;
+	pick_forget(line->child);
 }
 
 static void line_fiber(void *arg)
@@ -222,6 +287,7 @@ void line_forget(struct child *c)
 		return;
 	line->child = NULL;
 	c->line = NULL;
+	pick_forget(c);
 	shutdown(line->fd, SHUT_RDWR);
 }
 

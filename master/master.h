@@ -157,6 +157,9 @@ struct child {
 	int64_t started, ready; /* clock_mono_ms; ready 0: never */
 	struct loop_timer *timer;
 	struct ipc_server_conn *line; /* NULL: it has hung up */
+	struct list takings; /* pick.c: connections on their way to it */
+	uint32_t taking_id;
+	bool silent;         /* it has not taken one in time, and none since */
 };
 
 const char *child_state_name(enum child_state state);
@@ -168,6 +171,16 @@ void children_move_log(struct master *m);
 /* After SIGCHLD. */
 void children_reap(struct master *m);
 unsigned children_count(const struct master *m);
+
+/* --- pick.c --- */
+
+/* A connection to the ready worker of the service on that address that the key prefers, which has its end already and
+ * believes that uid:gid connects. -1: none can take it now. Waits: in a fiber. */
+int pick_connect(struct master *m, const char *address, uint32_t key, uid_t uid, gid_t gid);
+/* It has said so. */
+void pick_taken(struct child *c, uint32_t id);
+/* It has ended, or hung up: others get what it has not taken. */
+void pick_forget(struct child *c);
 
 /* --- spawn.c --- */
 

@@ -5,6 +5,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "login/messages.h"
+#include "os/os.h"
 
 #define HAND_OVER_MS 10000
 #define OFFER_MS     60000 /* how often directoryd is asked for its mechanisms */
@@ -234,18 +235,39 @@ static struct span unread(struct stream *s)
 	return input;
 }
 
+/* To the worker that has the account open already, if there is one (the user's name stands for the account). */
+static int connect_worker(struct login *l, bool by_account, const char **err_r)
+{
+	const char *user = l->reply.user;
+
+	return by_account ? service_connect_by(l->conn->svc, l->worker,
+				    os_crc32c(0, user, strlen(user)), err_r)
+			  : service_connect(l->conn->svc, l->worker, err_r);
+}
+
+/* The connection to a worker that has got the handoff; -1: nobody took it. A worker that has just died had not seen
+ * the ticket: another one can have it. */
+static int hand_to_worker(struct login *l, const struct login_handoff *handoff, int client)
+{
+	const char *err;
+	int sock = -1;
+	for (int tries = 0; tries < 2; tries++) {
+		sock = connect_worker(l, tries == 0, &err);
+		if (sock >= 0 &&
+			handoff_send(sock, handoff, client, io_deadline(HAND_OVER_MS), &err) == 0)
+			return sock;
+		io_close(&sock);
+	}
+	log_error("no worker for a session: %s", err);
+	return -1;
+}
+
 int login_hand_over(struct login *l, const char *tag)
 {
 	struct conn *conn = l->conn;
-	const char *err;
 	bool proxied = stream_is_tls(conn->stream);
 	if (stream_flush(conn->stream) != 0)
 		return 0;
-	int sock = service_connect(conn->svc, l->worker, &err);
-	if (sock < 0) {
-		log_error("no worker for a session: %s", err);
-		return -1;
-	}
 	struct login_handoff handoff = {
 		.ticket = l->reply.ticket,
 		.tag = tag,
@@ -255,12 +277,9 @@ int login_hand_over(struct login *l, const char *tag)
 		.service = conn->svc->instance,
 		.input = unread(conn->stream),
 	};
-	if (handoff_send(sock, &handoff, proxied ? -1 : stream_fd(conn->stream),
-		    io_deadline(HAND_OVER_MS), &err) != 0) {
-		log_error("no worker for a session: %s", err);
-		io_close(&sock);
+	int sock = hand_to_worker(l, &handoff, proxied ? -1 : stream_fd(conn->stream));
+	if (sock < 0)
 		return -1;
-	}
 	stream_consume(conn->stream, handoff.input.n);
 	if (!proxied) {
 		io_close(&sock);

@@ -24,6 +24,20 @@ static const struct ipc_field segment_fields[] = {IPC_ROW(U64, id), IPC_ROWS_END
 static const struct ipc_field connect_fields[] = {IPC_ROW(STR, name), IPC_ROWS_END};
 #undef IPC_STRUCT
 
+#define IPC_STRUCT control_connect_by
+static const struct ipc_field connect_by_fields[] = {
+	IPC_ROW(STR, name), IPC_ROW(U32, key), IPC_ROWS_END};
+#undef IPC_STRUCT
+
+#define IPC_STRUCT control_take
+static const struct ipc_field take_fields[] = {
+	IPC_ROW(U32, id), IPC_ROW(U32, uid), IPC_ROW(U32, gid), IPC_ROWS_END};
+#undef IPC_STRUCT
+
+#define IPC_STRUCT control_taken
+static const struct ipc_field taken_fields[] = {IPC_ROW(U32, id), IPC_ROWS_END};
+#undef IPC_STRUCT
+
 #define IPC_STRUCT control_stop
 static const struct ipc_field stop_fields[] = {IPC_ROW(U32, ms), IPC_ROWS_END};
 #undef IPC_STRUCT
@@ -109,3 +123,6 @@ MSG(status_reply, 12, control_status, status_fields);
 MSG(reload_call, 13, control_none, no_fields);
 MSG(stop_call, 14, control_stop_call, stop_call_fields);
 MSG(log, 15, control_none, no_fields);
+MSG(connect_by, 16, control_connect_by, connect_by_fields);
+MSG(take, 17, control_take, take_fields);
+MSG(taken, 18, control_taken, taken_fields);

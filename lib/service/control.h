@@ -32,6 +32,12 @@ extern const struct ipc_msg control_progress_msg;
 /* Notice: as many connections as it may have. */
 extern const struct ipc_msg control_full_msg;
 
+/* Notice: it serves the connection of that take. */
+struct control_taken {
+	uint32_t id;
+};
+extern const struct ipc_msg control_taken_msg;
+
 /* Call: a fresh spool segment; its descriptor comes with the answer. */
 extern const struct ipc_msg control_segment_msg;
 struct control_segment {
@@ -44,6 +50,13 @@ struct control_connect {
 	const char *name;
 };
 extern const struct ipc_msg control_connect_msg;
+/* The same to the worker that the key prefers: the other end of the connection is passed to it, which believes the uid
+ * and gid that master names. Refused when no worker can take it now. */
+struct control_connect_by {
+	const char *name;
+	uint32_t key;
+};
+extern const struct ipc_msg control_connect_by_msg;
 extern const struct ipc_msg control_done_msg; /* answer without contents */
 
 /* --- master to worker, notices --- */
@@ -54,6 +67,12 @@ struct control_stop {
 };
 extern const struct ipc_msg control_stop_msg;
 extern const struct ipc_msg control_log_msg; /* with a descriptor: the log file goes on there */
+/* With a descriptor: a connection to serve. Answered by taken. */
+struct control_take {
+	uint32_t id;
+	uint32_t uid, gid; /* of who connects */
+};
+extern const struct ipc_msg control_take_msg;
 extern const struct ipc_msg control_reload_msg; /* SERVICE_SINGLE: read the configuration again */
 
 /* --- operators to master, calls --- */

@@ -51,6 +51,8 @@ static inline struct engine *engine_of(struct service_ctx *ctx)
 /* accept.c */
 void accept_start(struct engine *e);
 void accept_stop(struct engine *e); /* closes the listening sockets */
+/* A connection that master chose this worker for; true: fd is ours. */
+bool accept_take(struct engine *e, int fd, uid_t uid, gid_t gid);
 
 /* run.c: ms < 0: however long it takes. */
 void engine_stop(struct engine *e, int64_t ms);

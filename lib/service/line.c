@@ -11,6 +11,31 @@
 #define ORPHAN_MS 3000 /* to finish when master is gone: a new one wants our sockets and files */
 #define ASK_MS    10000
 
+static void tell(struct engine *e, const struct ipc_msg *msg, const void *body)
+{
+	struct control_none none = {0};
+
+	if (e->master)
+		ipc_client_notify(e->master, msg, body ? body : &none, NULL, 0);
+}
+
+static void on_take(struct engine *e, struct ipc_frame *frame)
+{
+	struct pool *pool = pool_new("take");
+	struct control_take take;
+	const char *err;
+
+	if (ipc_parse(pool, &control_take_msg, frame->payload, &take, &err) == 0 &&
+		frame->nfds == 1 &&
+		accept_take(e, frame->fds[0], (uid_t)take.uid, (gid_t)take.gid)) {
+		struct control_taken taken = {.id = take.id};
+		frame->fds[0] = -1;
+		tell(e, &control_taken_msg, &taken);
+	}
+	ipc_frame_close(frame);
+	pool_free(&pool);
+}
+
 static void on_stop(struct engine *e, struct ipc_frame *frame)
 {
 	struct pool *pool = pool_new("stop");
@@ -40,6 +65,8 @@ static void on_notice(void *arg, struct ipc_frame *frame)
 		on_stop(e, frame);
 	else if (frame->type == control_log_msg.type)
 		on_log(frame);
+	else if (frame->type == control_take_msg.type)
+		on_take(e, frame);
 	else if (frame->type == control_reload_msg.type)
 		fiber_start("reload", engine_reload, e);
 }
@@ -58,14 +85,6 @@ void line_open(struct engine *e)
 	e->master = ipc_client_new_fd(SERVICE_FD_CONTROL);
 	ipc_client_on_notice(e->master, on_notice, e);
 	ipc_client_on_end(e->master, on_end, e);
-}
-
-static void tell(struct engine *e, const struct ipc_msg *msg, const void *body)
-{
-	struct control_none none = {0};
-
-	if (e->master)
-		ipc_client_notify(e->master, msg, body ? body : &none, NULL, 0);
 }
 
 void line_ready(struct engine *e)
@@ -92,7 +111,7 @@ void service_progress(struct service_ctx *svc)
 
 /* --- asking --- */
 
-/* *err_r lives in svc's pool only when it is a refusal's: sentences are copied there. */
+/* *err_r lives in svc's pool only when it is a refusal's: sentences are copied there. NULL: nobody wants it. */
 static int ask(struct engine *e, const struct ipc_msg *msg, const void *body,
 	const struct ipc_msg *reply_type, void *reply, const char **err_r)
 {
@@ -108,17 +127,16 @@ static int ask(struct engine *e, const struct ipc_msg *msg, const void *body,
 		.nfds_r = &nfds,
 		.deadline = io_deadline(ASK_MS),
 	};
-	int rc = ipc_client_call(e->master, pool, &call, err_r);
+	const char *err = "Master sent no descriptor.";
+	int rc = ipc_client_call(e->master, pool, &call, &err);
 
-	if (rc != 0)
-		*err_r = pool_strdup(e->ctx.pool, *err_r);
+	if (err_r)
+		*err_r = rc != 0 ? pool_strdup(e->ctx.pool, err) : err;
 	pool_free(&pool);
 	if (rc == 0 && nfds == 1)
 		return fds[0];
 	while (nfds)
 		close(fds[--nfds]);
-	if (rc == 0)
-		*err_r = "Master sent no descriptor.";
 	return -1;
 }
 
@@ -174,6 +192,19 @@ int service_connect(struct service_ctx *svc, const char *unix_name, const char *
 
 	return e->chrooted && e->master ? connect_by_master(e, unix_name, err_r)
 					: connect_path(svc, unix_name, err_r);
+}
+
+int service_connect_by(
+	struct service_ctx *svc, const char *unix_name, uint32_t key, const char **err_r)
+{
+	struct engine *e = engine_of(svc);
+	struct control_connect_by connect = {.name = unix_name, .key = key};
+	struct control_none none;
+	int fd = -1;
+
+	if (e->master)
+		fd = ask(e, &control_connect_by_msg, &connect, &control_done_msg, &none, NULL);
+	return fd >= 0 ? fd : service_connect(svc, unix_name, err_r);
 }
 
 struct connector {

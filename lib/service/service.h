@@ -83,6 +83,10 @@ const char *service_run_path(struct service_ctx *svc, const char *name);
 /* A connection to the Unix socket that some service listens on as unix:NAME; in a chroot master makes it, with this
  * program's uid. -1 with *err_r. */
 int service_connect(struct service_ctx *svc, const char *unix_name, const char **err_r);
+/* The same to the worker of that service that the key prefers, as long as it is there and has room: to the same for the
+ * same key. An optimisation, never a guarantee: else whichever takes it. */
+int service_connect_by(
+	struct service_ctx *svc, const char *unix_name, uint32_t key, const char **err_r);
 /* The same as a client that connects at need and again; freed by the caller, or never. */
 struct ipc_client;
 struct ipc_client *service_ipc_client(struct service_ctx *svc, const char *unix_name);

@@ -47,6 +47,28 @@ static void answer_connect(struct conn *c, const char *name)
 		close(fd);
 }
 
+/* "by NAME KEY": who serves a connection that has the key. */
+static void answer_by(struct conn *c, char *name)
+{
+	char *key = strchr(name, ' ');
+	struct span line;
+	const char *err;
+
+	*key++ = '\0';
+	int fd = service_connect_by(c->svc, name, (uint32_t)strtoul(key, NULL, 10), &err);
+	if (fd < 0) {
+		stream_printf(c->stream, "error %s\n", err);
+		return;
+	}
+	struct stream *s = stream_new(fd);
+	stream_puts(s, "who\n");
+	if (stream_flush(s) == 0 && stream_read_line(s, 1000, &line, NULL) == 1)
+		stream_printf(c->stream, "%s\n", pool_span(c->pool, line));
+	else
+		stream_puts(c->stream, "error nobody\n");
+	stream_close(&s);
+}
+
 static void answer_socket(struct conn *c)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), netlink = socket(AF_NETLINK, SOCK_RAW, 0);
@@ -56,7 +78,7 @@ static void answer_socket(struct conn *c)
 	close(fd);
 }
 
-static void answer(struct conn *c, const char *line)
+static void answer(struct conn *c, char *line)
 {
 	if (strcmp(line, "who") == 0)
 		stream_printf(c->stream, "pid %d worker %u uid %d session %s peer %s %d\n",
@@ -72,6 +94,8 @@ static void answer(struct conn *c, const char *line)
 		answer_segment(c);
 	else if (strncmp(line, "connect ", 8) == 0)
 		answer_connect(c, line + 8);
+	else if (strncmp(line, "by ", 3) == 0 && strchr(line + 3, ' '))
+		answer_by(c, line + 3);
 	else if (strcmp(line, "thread") == 0)
 		stream_printf(c->stream, "thread %d\n", io_call(do_nothing, NULL));
 	else if (strcmp(line, "socket") == 0)

@@ -22,6 +22,15 @@ void pop3_say(struct session *s, const char *line)
 	stream_puts(s->stream, "\r\n");
 }
 
+void pop3_bad(struct session *s, const char *line)
+{
+	pop3_say(s, line);
+	if (++s->bad < POP3_BAD_MAX)
+		return;
+	pop3_say(s, "-ERR Too many bad commands");
+	s->over = true;
+}
+
 static bool is_there(struct session *s, uint32_t number)
 {
 	if (number <= s->count && !(s->marks[number - 1] & MARK_DELETED))
@@ -221,7 +230,7 @@ void pop3_run_line(struct session *s, struct span line)
 	struct pop3_command command;
 	uint32_t v[2];
 	if (!pop3_parse_command(line, &command)) {
-		pop3_say(s, "-ERR No command");
+		pop3_bad(s, "-ERR No command");
 		return;
 	}
 	for (size_t i = 0; i < COUNT_OF(verbs); i++) {
@@ -232,10 +241,12 @@ void pop3_run_line(struct session *s, struct span line)
 		unsigned given = none ? 0 : verb->most;
 		if (given < verb->least || (!none && !verb->most)
 			|| (given && !pop3_parse_numbers(command.rest, v, given, verb->zero_from)))
-			pop3_say(s, "-ERR Wrong arguments");
-		else
+			pop3_bad(s, "-ERR Wrong arguments");
+		else {
+			s->bad = 0;
 			verb->run(s, v, given);
+		}
 		return;
 	}
-	pop3_say(s, "-ERR Unknown command");
+	pop3_bad(s, "-ERR Unknown command");
 }

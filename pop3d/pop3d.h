@@ -22,6 +22,8 @@ struct pop3d {
 	struct list sessions;
 };
 
+#define POP3_BAD_MAX 30 /* commands in a row that were none: the session ends, without QUIT */
+
 /* One session. The maildrop is the view of INBOX as it was at login: numbers never change, whatever arrives or goes. */
 struct session {
 	struct list link;            /* in the daemon's sessions */
@@ -35,6 +37,7 @@ struct session {
 	uint64_t octets;             /* of all that is not deleted */
 	uint32_t left;               /* messages not deleted */
 	unsigned char *marks;        /* MARK_* by number - 1 */
+	unsigned bad;                /* commands in a row that were none */
 	bool over, update;           /* update: QUIT was said, the deletions hold */
 	bool waiting;                /* for the client's next command */
 };
@@ -48,6 +51,8 @@ void pop3_stop_all(struct pop3d *daemon);
 /* commands.c */
 void pop3_run_line(struct session *s, struct span line);
 void pop3_say(struct session *s, const char *line);
+/* For what is no command; counts. */
+void pop3_bad(struct session *s, const char *line);
 
 /* maildrop.c: 0, or -1 with the reply for the client. */
 int maildrop_open(struct session *s, const char *account, const struct account_limits *limits,

@@ -37,7 +37,7 @@ static void run_commands(struct session *s)
 	while (!s->over && !svc->closing
 		&& ((rc = read_command(s, &line)) == 1 || rc == STREAM_TOO_LONG)) {
 		if (rc == STREAM_TOO_LONG)
-			pop3_say(s, "-ERR Line too long");
+			pop3_bad(s, "-ERR Line too long");
 		else
 			pop3_run_line(s, line);
 		pool_reset(s->command_pool);

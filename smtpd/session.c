@@ -178,7 +178,8 @@ static void init(struct session *s, struct conn *conn)
 		net_list_has(d->networks, (const struct sockaddr *)&conn->peer);
 	list_add_tail(&d->sessions, &s->link);
 	stream_set_timeout(s->stream, d->conf->command_timeout);
-	stream_set_deadline(s->stream, io_deadline(d->conf->session_timeout));
+	s->deadline = io_deadline(d->conf->session_timeout);
+	stream_set_deadline(s->stream, s->deadline);
 }
 
 static void fini(struct session *s)

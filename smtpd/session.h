@@ -52,6 +52,7 @@ struct session {
 	struct transaction tx;
 	uint64_t errors, messages, auth_failures;
 	int64_t started;            /* clock_mono_ms */
+	int64_t deadline;           /* of the session */
 };
 
 /* Serves one connection; the service's serve function. */

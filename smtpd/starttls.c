@@ -12,9 +12,20 @@ static void end(struct session *s, const char *why)
 	s->closing = true;
 }
 
-void cmd_starttls(struct session *s, struct span args)
+/* In the time of one command: octet by octet it could last as long as the session. */
+static bool shake_hands(struct session *s)
 {
 	const char *err;
+	int64_t end = io_deadline(s->d->conf->command_timeout);
+	stream_set_deadline(s->stream, end < s->deadline ? end : s->deadline);
+	if (stream_flush(s->stream) < 0 || stream_start_tls(s->stream, s->d->tls, NULL, &err) < 0)
+		return false;
+	stream_set_deadline(s->stream, s->deadline);
+	return true;
+}
+
+void cmd_starttls(struct session *s, struct span args)
+{
 	(void)args;
 	if (stream_is_tls(s->stream)) {
 		refuse(s, &active, "STARTTLS");
@@ -29,7 +40,7 @@ void cmd_starttls(struct session *s, struct span args)
 		return;
 	}
 	reply(s, 220, "2.0.0", "Ready to start TLS");
-	if (stream_flush(s->stream) < 0 || stream_start_tls(s->stream, s->d->tls, NULL, &err) < 0) {
+	if (!shake_hands(s)) {
 		end(s, stream_error(s->stream));
 		return;
 	}

@@ -53,6 +53,7 @@ struct service_conf {
 	uint64_t connections;             /* per worker */
 	uint64_t connections_per_address; /* over all workers; 0: no limit */
 	bool tls_wrap;                    /* TLS from the first byte (465, 993, 995) */
+	int64_t tls_timeout;              /* for that handshake, ms */
 	bool segments;                    /* master hands it spool segments */
 	bool enabled;
 };

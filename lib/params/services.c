@@ -3,18 +3,22 @@
 /* They read strangers' bytes before anybody is known: locked into a folder with nothing in it. */
 #define LOGIN "user = login\nchroot = empty\nmax_workers = 4\nconnections = 5000\n"
 
+/* No address takes more than a small share of the places; IMAP clients behind one router have some each. */
+#define FEW  "connections_per_address = 500\n"
+#define MANY "connections_per_address = 2000\n"
+
 const struct params_service params_services[] = {
 	{"smtp",
 		"program = smtpd\nlisten = *:25\nuser = smtpd\nsegments = yes\n"
-		"min_workers = 2\nmax_workers = 8\nmode = smtp\n",
+		"min_workers = 2\nmax_workers = 8\nmode = smtp\n" FEW,
 		"Mail from other hosts."},
 	{"submission",
 		"program = smtpd\nlisten = *:587\nuser = smtpd\nsegments = yes\n"
-		"min_workers = 1\nmax_workers = 8\nmode = submission\n",
+		"min_workers = 1\nmax_workers = 8\nmode = submission\n" FEW,
 		"Mail from users, who log in; TLS by STARTTLS."},
 	{"submissions",
 		"program = smtpd\nlisten = *:465\ntls_wrap = yes\nuser = smtpd\nsegments = yes\n"
-		"min_workers = 1\nmax_workers = 8\nmode = submission\n",
+		"min_workers = 1\nmax_workers = 8\nmode = submission\n" FEW,
 		"The same with TLS from the first octet."},
 	{"lmtp",
 		"program = smtpd\nlisten = 127.0.0.1:24 unix:lmtp\nuser = smtpd\nsegments = yes\n"
@@ -24,13 +28,13 @@ const struct params_service params_services[] = {
 		"program = smtpd\nlisten = unix:submit\nlisten_mode = 666\nuser = smtpd\n"
 		"segments = yes\nmin_workers = 1\nmax_workers = 4\nmode = local\n",
 		"Mail from programs on this host, through sendmail; the sender is known by uid."},
-	{"imap", "program = imap_login\nlisten = *:143\nmin_workers = 2\n" LOGIN,
+	{"imap", "program = imap_login\nlisten = *:143\nmin_workers = 2\n" LOGIN MANY,
 		"IMAP clients; TLS by STARTTLS."},
-	{"imaps", "program = imap_login\nlisten = *:993\ntls_wrap = yes\nmin_workers = 1\n" LOGIN,
+	{"imaps", "program = imap_login\nlisten = *:993\ntls_wrap = yes\nmin_workers = 1\n" LOGIN MANY,
 		"IMAP clients with TLS from the first octet."},
-	{"pop3", "program = pop3_login\nlisten = *:110\nmin_workers = 1\n" LOGIN,
+	{"pop3", "program = pop3_login\nlisten = *:110\nmin_workers = 1\n" LOGIN FEW,
 		"POP3 clients; TLS by STLS."},
-	{"pop3s", "program = pop3_login\nlisten = *:995\ntls_wrap = yes\nmin_workers = 1\n" LOGIN,
+	{"pop3s", "program = pop3_login\nlisten = *:995\ntls_wrap = yes\nmin_workers = 1\n" LOGIN FEW,
 		"POP3 clients with TLS from the first octet."},
 	{"imapd",
 		"listen = unix:imapd\nuser = store\nmin_workers = 2\nmax_workers = 4\n"

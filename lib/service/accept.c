@@ -17,7 +17,6 @@
 #include "service/engine.h"
 
 #define BATCH        8     /* accepted for one event: the others get theirs */
-#define TLS_START_MS 30000 /* for a handshake of tls_wrap */
 
 /* What a connection is until its fiber runs. */
 struct accepted {
@@ -26,9 +25,6 @@ struct accepted {
 	int fd;
 	struct sockaddr_storage peer;
 	bool counted; /* in the scoreboard's addresses */
-	bool taken;   /* passed by master, which says who connects */
-	uid_t uid;
-	gid_t gid;
 };
 
 static void watch_listeners(struct engine *e);
@@ -123,15 +119,12 @@ static void make_session(struct engine *e, char session[20])
 	session[14] = '\0';
 }
 
-static void fill_unix(struct conn *c, const struct accepted *a)
+static void fill_unix(struct conn *c, int fd)
 {
 	pid_t pid;
 
 	c->is_unix = true;
-	if (a->taken) {
-		c->peer_uid = a->uid;
-		c->peer_gid = a->gid;
-	} else if (os_peer(a->fd, &c->peer_uid, &c->peer_gid, &pid) < 0) {
+	if (os_peer(fd, &c->peer_uid, &c->peer_gid, &pid) < 0) {
 		c->peer_uid = (uid_t)-1;
 		c->peer_gid = (gid_t)-1;
 	}
@@ -151,8 +144,8 @@ static struct conn *conn_new(struct accepted *a, struct pool *pool)
 	getsockname(a->fd, (struct sockaddr *)&c->local, &len);
 	net_put_host(&ip, (const struct sockaddr *)&c->peer);
 	c->peer_ip = str_c(&ip);
-	if (a->peer.ss_family == AF_UNIX)
-		fill_unix(c, a);
+	if (a->engine->listeners[a->listener].is_unix)
+		fill_unix(c, a->fd);
 	else
 		c->peer_port = net_port((const struct sockaddr *)&c->peer);
 	make_session(a->engine, c->session);
@@ -165,12 +158,13 @@ static void serve_stream(struct engine *e, struct conn *c, int fd)
 
 	c->stream = stream_new(fd);
 	if (e->ctx.conf->tls_wrap) {
-		stream_set_timeout(c->stream, TLS_START_MS);
+		/* Of all of it: octet by octet it could last for ever. */
+		stream_set_deadline(c->stream, io_deadline(e->ctx.conf->tls_timeout));
 		if (stream_start_tls(c->stream, e->tls, NULL, &err) < 0) {
 			log_info("TLS could not start: %s", err);
 			return;
 		}
-		stream_set_timeout(c->stream, 0);
+		stream_set_deadline(c->stream, IO_FOREVER);
 	}
 	e->ctx.service->serve(c);
 }
@@ -247,13 +241,6 @@ static void log_over_limit(struct engine *e, const struct sockaddr_storage *peer
 	str_fini(&ip);
 }
 
-static void start_conn(struct accepted *a)
-{
-	a->engine->row->served++;
-	service_conn_hold(&a->engine->ctx);
-	fiber_start("connection", conn_fiber, a);
-}
-
 static void admit(struct listener *l, int fd, const struct sockaddr_storage *peer)
 {
 	struct engine *e = l->engine;
@@ -270,7 +257,9 @@ static void admit(struct listener *l, int fd, const struct sockaddr_storage *pee
 	}
 	if (!l->is_unix)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	start_conn(a);
+	e->row->served++;
+	service_conn_hold(&e->ctx);
+	fiber_start("connection", conn_fiber, a);
 }
 
 /* Descriptors have run out: the reserve is given up for a moment, so that who waits is told. */
@@ -285,15 +274,6 @@ static void turn_away(struct listener *l)
 		refuse(e, fd, e->ctx.service->too_busy_reply);
 	e->reserve_fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 3);
 	log_error("A connection is refused: this process may not open more descriptors.");
-}
-
-static void rest_if_full(struct engine *e)
-{
-	if (!is_full(e))
-		return;
-	for (size_t i = 0; i < e->listener_count; i++)
-		loop_watch_remove(&e->listeners[i].watch);
-	line_full(e);
 }
 
 static void on_listener(void *arg, int fd, int events)
@@ -315,21 +295,11 @@ static void on_listener(void *arg, int fd, int events)
 			peer.ss_family = AF_UNIX;
 		admit(l, got, &peer);
 	}
-	rest_if_full(e);
-}
-
-bool accept_take(struct engine *e, int fd, uid_t uid, gid_t gid)
-{
-	struct accepted *a;
-
-	if (e->finishing || e->phase != PHASE_SERVING)
-		return false;
-	a = mem_new(struct accepted);
-	*a = (struct accepted){.engine = e, .fd = fd, .taken = true, .uid = uid, .gid = gid};
-	a->peer.ss_family = AF_UNIX;
-	start_conn(a);
-	rest_if_full(e);
-	return true;
+	if (is_full(e)) {
+		for (size_t i = 0; i < e->listener_count; i++)
+			loop_watch_remove(&e->listeners[i].watch);
+		line_full(e);
+	}
 }
 
 static void watch_listeners(struct engine *e)

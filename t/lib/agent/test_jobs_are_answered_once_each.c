@@ -160,6 +160,9 @@ static void a_stop_ends_what_is_under_way(void **state)
 	assert_int_equal(f.holds, 1); /* the result is not on record yet */
 	fake_note(&f, 1);
 	fake_until(&f, f.holds == 0);
+	fake_give_one(&f, 2, "T"); /* qmgr had sent it before it heard: the process is ending */
+	io_sleep(50);
+	assert_int_equal(f.began, 1);
 	fake_die(&f);
 	fake_until(&f, fiber_count() == 0);
 }

@@ -20,8 +20,6 @@
 /* A file without header may be a segment whose writer is about to begin; after this it is nobody's.
  * */
 #define HEADERLESS_AGE_S 3600
-/* A record that is announced and not whole for so long is damaged, though its owner lives. */
-#define STALL_MS 60000
 
 struct spool {
 	struct qmgr *q;
@@ -237,7 +235,8 @@ static void end_scan(struct segment *s, uint64_t lost)
 			s->id, lost);
 }
 
-/* True when what comes behind the record should not wait for it any longer. */
+/* True when what comes behind the record should not wait for it any longer: announced and not whole
+ * for so long it is damaged, though its owner lives. */
 static bool has_stalled(struct segment *s)
 {
 	int64_t now = clock_mono_ms();
@@ -247,7 +246,7 @@ static bool has_stalled(struct segment *s)
 		s->stalled_at = s->scanned;
 		s->stalled_since = now;
 	}
-	return now - s->stalled_since > STALL_MS;
+	return now - s->stalled_since > s->spool->q->conf->damage_wait;
 }
 
 static void pass_damage(struct segment *s)

@@ -87,7 +87,7 @@ enum dns_status dns_mx(struct dns *dns, struct pool *pool, const char *domain, i
 	enum dns_status status = ask_and_parse(dns, domain, ns_t_mx, deadline, parse_mx, &list);
 	*n_r = 0;
 	*mx_r = NULL;
-	if (status == DNS_OK) {
+	if (status == DNS_OK && list.v.n) {
 		qsort(list.v.v, list.v.n, sizeof(list.v.v[0]), by_preference);
 		*n_r = num_min(list.v.n, DNS_MX_MAX);
 		*mx_r = pool_array(pool, *n_r, sizeof(struct dns_mx));

@@ -20,5 +20,7 @@ const struct conf_row qmgr_conf_rows[] = {
 		"Most recipients in one transaction."),
 	CONF_ROW(TIME, scan_interval, "5s", 1, 600,
 		"How often tails of segments are scanned for messages nobody announced."),
+	CONF_ROW(TIME, damage_wait, "1m", 1, 86400,
+		"How long a record that is announced and not whole may hold up those behind it."),
 	CONF_END,
 };

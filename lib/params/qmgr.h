@@ -15,6 +15,7 @@ struct qmgr_conf {
 	uint64_t local_concurrency;
 	uint64_t recipients_per_delivery;
 	int64_t scan_interval;
+	int64_t damage_wait;
 };
 extern const struct conf_row qmgr_conf_rows[];
 

@@ -23,7 +23,8 @@ RULES = {
         "qmgr/test_nothing_is_lost.py: test_a_wiped_database_comes_back_from_the_segments, "
         "test_a_row_without_its_segment_is_closed_and_said, test_a_killed_qmgr_repeats_nothing_to_other_hosts",
         "system/test_what_comes_back_is_a_report.py: test_an_administrator_holds_releases_flushes_and_removes"],
-    4: ["lib/queue/test_segments_keep_what_was_acknowledged.c: bodies_of_every_size_come_back, a_failed_write_is_skipped, "
+    4: ["qmgr/test_a_bad_medium_harms_little.py: test_a_damaged_record_holds_up_the_others_for_its_time",
+        "lib/queue/test_segments_keep_what_was_acknowledged.c: bodies_of_every_size_come_back, a_failed_write_is_skipped, "
         "the_rest_of_a_large_body_comes_from_a_file",
         "lib/queue/test_damage_hides_nothing_else.c: every_cut_of_the_last_kib, every_flip_of_the_last_kib"],
     5: ["lib/queue/test_rows_and_keys.c: children_have_the_same_id_each_time",
@@ -34,10 +35,13 @@ RULES = {
         "qmgr/test_aliases.py: test_a_loop_is_reported_not_followed"],
     # sync
     8: ["lib/io/test_group_commit.c: failure_is_final, who_comes_during_a_failing_sync_fails_too",
+        "lib/queue/test_every_write_may_fail.c: a_call_fails_once, the_disk_dies_at_a_call_and_recovers",
+        "lib/kv/test_every_write_may_fail.c: a_call_fails_once, the_disk_is_full_from_a_call_on",
         "lib/store/test_failing_medium.c: a_failed_pack_is_left_and_nothing_is_recorded, a_failed_segment_is_written_anew_elsewhere, "
         "what_can_not_be_synced_is_neither_answered_nor_shown"],
     10: ["system/test_what_can_not_be_accepted_is_refused.py: test_a_full_disk_is_452_and_recovers",
-         "qmgr/test_nothing_is_lost.py: test_the_reserve_is_there"],
+         "qmgr/test_nothing_is_lost.py: test_the_reserve_is_there",
+         "qmgr/test_a_bad_medium_harms_little.py: test_a_full_disk_leaves_room_for_what_is_accepted"],
     # store
     11: ["lib/store/test_processes.c: killed_writers_lose_nothing_acknowledged",
          "lib/store/test_failing_medium.c: a_tail_that_is_lost_is_given_up",
@@ -61,7 +65,8 @@ RULES = {
     22: ["pop3d/test_pop3_sessions.py: test_in_use, test_without_quit_nothing_is_deleted, test_numbers_stay_while_mail_comes_and_goes",
          "system/test_sessions_notice_each_other.py: test_pop3_is_for_one_at_a_time, test_uidl_is_the_uid_and_stays"],
     # processes
-    23: ["master/test_sandbox.py: test_programs_have_uids_of_their_own, test_chroot_hides_the_files_and_master_connects_instead",
+    23: ["qmgr/test_strangers_are_refused.py: test_by_the_modes_of_files, test_by_the_uid, test_an_agent_is_who_its_uid_is",
+         "master/test_sandbox.py: test_programs_have_uids_of_their_own, test_chroot_hides_the_files_and_master_connects_instead",
          "lib/os/test_privilege_does_not_come_back.c: drops"],
     24: ["lib/kv/test_batches_and_ranges.c: many_fibers_commit_at_once", "lib/io/test_helper_threads.c: the_loop_goes_on_meanwhile"],
     25: ["smtpd/test_tls_starts_clean.py: test_plaintext_behind_starttls_ends_the_connection",

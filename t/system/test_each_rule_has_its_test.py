@@ -39,6 +39,8 @@ RULES = {
         "lib/kv/test_every_write_may_fail.c: a_call_fails_once, the_disk_is_full_from_a_call_on",
         "lib/store/test_failing_medium.c: a_failed_pack_is_left_and_nothing_is_recorded, a_failed_segment_is_written_anew_elsewhere, "
         "what_can_not_be_synced_is_neither_answered_nor_shown"],
+    9: ["powercut/test_power_cuts.py: test_nothing_acknowledged_is_lost_and_nothing_shown_taken_back, "
+        "test_a_sync_that_is_left_out_is_noticed, test_durable_commits_survive_while_the_database_begins_new_logs"],
     10: ["system/test_what_can_not_be_accepted_is_refused.py: test_a_full_disk_is_452_and_recovers",
          "qmgr/test_nothing_is_lost.py: test_the_reserve_is_there",
          "qmgr/test_a_bad_medium_harms_little.py: test_a_full_disk_leaves_room_for_what_is_accepted"],
@@ -85,7 +87,6 @@ RULES = {
 
 # What waits for the issue that builds or can show it.
 LATER = {
-    9: "that a new file's folder is synced first shows at a power cut only: the replay of unsynced writes",
     26: "there is no pipe agent yet: nobody becomes a user",
 }
 

@@ -42,8 +42,8 @@ bool search_match(struct search_run *r, const struct search_key *key);
  * its addresses are without comments, blanks and quotes. */
 bool search_match_header(
 	struct search_run *r, const char *name, bool addresses, const struct needle *needle);
-/* In the decoded text of the body's parts; with headers also in the headers of message and
- * parts. */
+/* In the decoded text of the body's parts and in their headers; with headers also in the
+ * message's. */
 bool search_match_text(struct search_run *r, const struct needle *needle, bool headers);
 
 #endif

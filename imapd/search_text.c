@@ -191,8 +191,8 @@ bool search_match_text(struct search_run *r, const struct needle *needle, bool h
 	parse_structure(r, message, &mime);
 	for (uint32_t i = 0; i < mime.n; i++) {
 		const struct mime_part *part = &mime.parts[i];
-		if (headers && i &&
-			header_has(r, mime_part_header(&mime, part), any, field_contains, needle))
+		/* The headers of parts and of messages within are in the body of this one. */
+		if (i && header_has(r, mime_part_header(&mime, part), any, field_contains, needle))
 			return true;
 		if (part->kind == MIME_TEXT &&
 			match_part(part, mime_part_body(&mime, part), needle))

@@ -91,6 +91,7 @@ def test_bodies_are_decoded(worker, account):
     for program, want in (
             ("BODY \"long line\"", [1]), ("BODY hidden", [2]), ("TEXT hidden", [2]), ("BODY berlin", []),
             ("TEXT berlin", [1]), ("BODY binarytext", []), ("TEXT secretname", [2]), ("BODY preambleword", []),
+            ("BODY secretname", [2]),
             ("TEXT xxxx", [3]), ("BODY \"\"", [1, 2, 3]), ("OR BODY hidden BODY \"long\"", [1, 2]),
             ("CHARSET UTF-8 BODY {12+}\r\nПРИВЕТ".encode(), [2]),
             ("CHARSET UTF-8 BODY {7+}\r\näpfel,".encode(), [1])):
@@ -134,3 +135,16 @@ def test_the_largest_number_is_no_star(worker, account):
     assert found(c, "UID 4:*", uid=True) == [3]
     c.ok("UID FETCH 4:4294967295 FLAGS")
     c.bad("FETCH 4:4294967295 FLAGS")
+
+
+def test_the_header_of_a_message_within_is_in_the_body(worker, account):
+    c = worker.client(account)
+    inner = b"From: x@inner.test\r\nSubject: =?utf-8?q?=C3=84pfel?=\r\n\r\ninside\r\n"
+    c.append("INBOX", b"Subject: outside\r\nContent-Type: message/rfc822\r\n\r\n" + inner)
+    c.append("INBOX", b"Subject: outside\r\nContent-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n"
+                      b"Content-Type: message/rfc822\r\n\r\n" + inner + b"--q--\r\n")
+    c.ok("SELECT INBOX")
+    for program, want in (
+            ("BODY inner.test", [1, 2]), ("BODY outside", []), ("BODY inside", [1, 2]), ("FROM inner.test", []),
+            ("CHARSET UTF-8 BODY {6+}\r\n\u00e4pfel".encode(), [1, 2])):
+        assert found(c, program) == want, program

@@ -110,7 +110,7 @@ static enum imap_read line_end(struct imap_reader *r)
 		return skipped_line_end(r);
 	if (r->text.len > r->line_at && r->text.s[r->text.len - 1] == '\r')
 		str_truncate(&r->text, r->text.len - 1);
-	struct span line = span_make(r->text.s + r->line_at, r->text.len - r->line_at);
+	struct span line = span_make(str_c(&r->text) + r->line_at, r->text.len - r->line_at);
 	if (literal_of(line, &r->literal, &r->sync)) {
 		r->state = ANNOUNCED;
 		return IMAP_READ_LITERAL;

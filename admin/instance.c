@@ -204,6 +204,14 @@ static int await_generation(struct op_call *call, struct config *config, uint32_
 			: "The server ended in the middle of the upgrade; the log tells why.");
 }
 
+int instance_signal(struct op_call *call, struct config *config, int signo)
+{
+	pid_t master = process_master_pid(config);
+	if (process_is_at_work(config, master) && kill(master, signo) == 0)
+		return 0;
+	return op_fail(call, "The server (process %d) can't be told.", (int)master);
+}
+
 int instance_upgrade(struct op_call *call, struct config *config)
 {
 	const char *program = pool_printf(call->pool, "%s/master", config->common.program_dir);
@@ -213,9 +221,8 @@ int instance_upgrade(struct op_call *call, struct config *config)
 		    &status) < 0 ||
 		try_binary(call, config, program) < 0)
 		return -1;
-	if (kill((pid_t)status.pid, SIGUSR2) < 0)
-		return op_fail(call, "The server (process %u) can't be told: %s.", status.pid,
-			strerror(errno));
+	if (instance_signal(call, config, SIGUSR2) < 0)
+		return -1;
 	if (await_generation(call, config, status.generation) < 0)
 		return -1;
 	return await_services(call, config, INSTANCE_START_MS);

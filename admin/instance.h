@@ -21,6 +21,8 @@ bool instance_is_running(struct config *config);
 int instance_start(struct op_call *call, struct config *config, const char *log_path);
 /* Returns when every process of the instance is gone. kill: at once, as a crash would end them. */
 int instance_stop(struct op_call *call, struct config *config, bool kill);
+/* Sends master a signal. */
+int instance_signal(struct op_call *call, struct config *config, int signo);
 /* The running master becomes the binary that is installed now, with its sockets and connections; returns when it has
  * and every service answers. */
 int instance_upgrade(struct op_call *call, struct config *config);

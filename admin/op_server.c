@@ -1,4 +1,6 @@
 /* thurn start, stop, reload, status: the server of the configuration folder. */
+#include <signal.h>
+
 #include "admin/ask.h"
 #include "admin/instance.h"
 #include "service/control.h"
@@ -20,6 +22,13 @@ static int server_stop(struct op_call *call)
 static int server_upgrade(struct op_call *call)
 {
 	return instance_upgrade(call, call->config);
+}
+
+static int log_reopen_all(struct op_call *call)
+{
+	if (!instance_is_running(call->config))
+		return op_flag(call, "if-needed") ? 0 : op_fail(call, "The server is not running.");
+	return instance_signal(call, call->config, SIGUSR1);
 }
 
 static int server_reload(struct op_call *call)
@@ -96,6 +105,15 @@ const struct op op_server_rows[] = {
 		.run = server_upgrade,
 		.help = "Puts the programs that are installed now in the place of those that run. Nobody "
 			"is disconnected: open connections are served to their end by the old ones.",
+	},
+	{
+		.name = "log reopen",
+		.params = {{"if-needed", OP_FLAG, OP_OPTION, "That the server does not run is no error."}},
+		.role = OP_ADMIN,
+		.flags = OP_IDEMPOTENT,
+		.run = log_reopen_all,
+		.help = "All processes go on in the log file of that name, after the old one has been "
+			"renamed. A reload does it, too.",
 	},
 	{
 		.name = "reload",

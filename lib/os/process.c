@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -20,6 +21,15 @@ static void enter_root(const char *path)
 		log_fatal("The folder %s can't become the root: %m.", path);
 }
 
+/* None can come back by whatever is executed. Without CAP_SETPCAP the bounding set is what whoever started us left; for a
+ * process without privileges it is a second lock only. */
+static void drop_capabilities(void)
+{
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
 void os_drop_privilege(uid_t uid, gid_t gid, const char *chroot_to)
 {
 	if (chroot_to)
@@ -29,6 +39,8 @@ void os_drop_privilege(uid_t uid, gid_t gid, const char *chroot_to)
 			log_fatal("Only root can become user %u.", (unsigned)uid);
 		return;
 	}
+	if (uid != 0)
+		drop_capabilities();
 	if (setgroups(0, NULL) < 0)
 		log_fatal("The supplementary groups can't be dropped: %m.");
 	if (setresgid(gid, gid, gid) < 0)
@@ -41,9 +53,11 @@ void os_drop_privilege(uid_t uid, gid_t gid, const char *chroot_to)
 
 void os_no_new_privs(void)
 {
+	static const struct rlimit none = {0, 0};
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		log_fatal("New privileges can't be forbidden: %m.");
-	if (!log_is_on(LOG_LEVEL_DEBUG) && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	if (!log_is_on(LOG_LEVEL_DEBUG) &&
+		(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0))
 		log_fatal("Core dumps can't be forbidden: %m.");
 }
 

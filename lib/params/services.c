@@ -55,7 +55,7 @@ const struct params_service params_services[] = {
 		"Deliveries to other hosts."},
 	{"local-agent", "program = local\nuser = store\nmin_workers = 2\nmax_workers = 4\n",
 		"Deliveries into mailboxes."},
-	{"bounce-agent", "program = bounce\nuser = queue\n", "Delivery reports."},
+	{"bounce-agent", "program = bounce\nuser = queue\nchroot = empty\n", "Delivery reports."},
 	{"pickup", "user = drop\n", "What sendmail left while the server was down."},
 	{NULL, NULL, NULL},
 };

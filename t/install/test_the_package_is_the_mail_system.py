@@ -127,16 +127,58 @@ def test_an_override_of_sendmails_mode_holds(machine):
     assert machine.run("stat -c '%G %a' /usr/sbin/sendmail") == "thurn-drop 2755\n"
 
 
-def test_an_upgrade_keeps_settings_certificate_and_mail(machine):
+STAY = """
+import os, smtplib, time
+s = smtplib.SMTP("localhost")
+s.ehlo()
+print("here", flush=True)
+while not os.path.exists("/root/upgraded"):
+    time.sleep(0.1)
+print(s.noop()[0])
+"""
+
+
+def test_an_upgrade_drops_no_connection_and_keeps_settings_certificate_and_mail(machine):
     machine.run("echo '# mine' | "
                 "tee -a /etc/thurn/thurn.conf /etc/thurn/services.conf /etc/aliases")
     settings = "sha256sum /etc/thurn/*.conf /etc/thurn/tls/* /etc/aliases"
     before, pid = machine.run(settings), machine.run("cat /run/thurn/master.pid")
-    said = machine.run("dpkg -i --force-unsafe-io /root/thurn.deb")
+    workers = machine.run("pgrep smtpd")
+    machine.put("/root/stay.py", STAY)
+    machine.run("python3 /root/stay.py >/root/stayed 2>&1 & until grep -q here /root/stayed; do sleep 0.1; done")
+    said = machine.run("dpkg -i --force-unsafe-io /root/thurn.deb; touch /root/upgraded")
+    assert machine.run("until grep -v here /root/stayed; do sleep 0.1; done") == "250\n"
     assert machine.run(settings) == before
+    why = said + machine.run("tail -30 /var/log/mail.log")
+    assert machine.run("cat /run/thurn/master.pid") == pid and "upgrade binary=" in why, why
+    machine.run("test /proc/%s/exe -ef /usr/lib/thurn/master" % pid.strip())
+    assert set(workers.split()) != set(machine.run("pgrep smtpd").split())
+    wait_for_mail(machine, "patience")
+
+
+def test_an_upgrade_that_changes_how_it_is_started_restarts_it(machine):
+    pid = machine.run("cat /run/thurn/master.pid")
+    machine.run("echo '# of before' >>/usr/lib/systemd/system/thurn.service")
+    said = machine.run("dpkg -i --force-unsafe-io /root/thurn.deb")
     assert machine.run("cat /run/thurn/master.pid") != pid, \
         said + machine.run("tail -30 /var/log/mail.log")
     wait_for_mail(machine, "patience")
+
+
+def test_a_rotated_log_is_left_to_its_reader(machine):
+    """With log = a file, and what logrotate does."""
+    machine.run("echo 'log = /var/log/thurn/thurn.log' >/root/conf && cp /etc/thurn/thurn.conf /root/kept && "
+                "cat /root/kept >>/root/conf && cp /root/conf /etc/thurn/thurn.conf && "
+                "thurn stop && thurn start")
+    rotate = machine.run("sed -n '/postrotate/,/endscript/p' /etc/logrotate.d/thurn | sed '1d;$d'")
+    machine.run("cd /var/log/thurn && mv thurn.log thurn.log.1 && install -m 640 -g adm /dev/null thurn.log && "
+                + rotate)
+    sends(machine, "rotated", "hi\n")
+    wait_for_mail(machine, "rotated")
+    for program in ("sendmail/smtpd", "queue/qmgr", "imapd"):
+        machine.run("until grep -q ' %s\\[' /var/log/thurn/thurn.log; do sleep 0.1; done" % program)
+    assert machine.status("grep -q 'accepted' /var/log/thurn/thurn.log.1") != 0
+    machine.run("thurn stop && cp /root/kept /etc/thurn/thurn.conf && thurn start")
 
 
 def test_removal_leaves_the_mail(machine):

@@ -1,13 +1,11 @@
 """make install on a system, and thurn.service there: what the unit takes away, the server does
 without. Where no systemd runs, setpriv and mount do what the unit says."""
 import re
-import subprocess
 import time
 
 import pytest
 
-import thurn as t
-from conftest import need
+from conftest import copy_build, need
 
 EXPOSURE_MOST = 3.0  # of systemd-analyze security
 
@@ -15,9 +13,7 @@ EXPOSURE_MOST = 3.0  # of systemd-analyze security
 @pytest.fixture(scope="module")
 def machine(new_machine, pages):
     m = new_machine()
-    with subprocess.Popen(["tar", "-c", "-C", str(t.ROOT), "etc", "admin/sendmail/sendmail.1", "-C",
-                           str(t.BIN.parent), "bin", "man"], stdout=subprocess.PIPE) as tar:
-        m.run("mkdir /root/src && tar -xC /root/src", input=tar.stdout)
+    copy_build(m)
     # As where there is no systemd at all: the users come from useradd.
     m.run("mv /usr/bin/systemd-sysusers /usr/bin/not-systemd-sysusers || :")
     m.run("/root/src/etc/install /root/src '' /usr")

@@ -390,35 +390,51 @@ def test_newaliases_loads_all_or_nothing(thurn, tmp_path):
 
 # --- installed: set-group-id ---
 
+class Installed:
+    """A set-group-id copy, as make install makes it, whose configuration can only be /etc/thurn: that of the instance, for
+    processes in a mount namespace of their own."""
+
+    def __init__(self, box, folder):
+        self.box, self.program = box, pathlib.Path("/tmp/thurn-test-sendmail-%d" % os.getpid())
+        shutil.copy(t.BIN / "sendmail", self.program)
+        os.chown(self.program, 0, os.stat(box.dir / "queue/drop").st_gid)
+        os.chmod(self.program, 0o2755)
+        self.etc = folder / "etc"
+        self.etc.mkdir()
+        for name in ("passwd", "group", "nsswitch.conf"):
+            shutil.copy("/etc/" + name, self.etc)
+        shutil.copytree(box.dir / "etc", self.etc / "thurn")
+        conf = self.etc / "thurn/thurn.conf"
+        conf.write_text(conf.read_text().replace("root = ..", "root = %s" % box.dir))
+        for path in (folder, self.etc, self.etc / "thurn"):
+            path.chmod(0o755)
+
+    def run(self, *argv, **more):
+        """As an ordinary user who finds this /etc."""
+        return t.run("/usr/bin/unshare", "--mount", "/bin/sh", "-c",
+                     'mount --bind "$0" /etc && exec setpriv --reuid=12345 --regid=12345 --clear-groups "$@"',
+                     self.etc, *argv, check=False, **more)
+
+
 @pytest.fixture
 def installed(tmp_path):
-    """A set-group-id copy, as make install makes it, whose configuration can only be /etc/thurn."""
     if os.getuid() != 0:
         pytest.skip("needs root")
-    if pathlib.Path("/etc/thurn").exists():
-        pytest.skip("there is an /etc/thurn")
+    if t.run("/usr/bin/unshare", "--mount", "/bin/true", check=False).returncode != 0:
+        pytest.skip("there are no mount namespaces")
     box = t.Instance(users=())
     box.stop()
-    program = pathlib.Path("/tmp/thurn-test-sendmail-%d" % os.getpid())
-    shutil.copy(t.BIN / "sendmail", program)
-    os.chown(program, 0, os.stat(box.dir / "queue/drop").st_gid)
-    os.chmod(program, 0o2755)
-    shutil.copytree(box.dir / "etc", "/etc/thurn")
-    conf = pathlib.Path("/etc/thurn/thurn.conf")
-    conf.write_text(conf.read_text().replace("root = ..", "root = %s" % box.dir))
-    os.chmod("/etc/thurn", 0o755)
+    made = Installed(box, tmp_path)
     try:
-        yield program, box
+        yield made
     finally:
-        shutil.rmtree("/etc/thurn")
-        program.unlink()
+        made.program.unlink()
         box.close()
 
 
 def test_an_ordinary_user_drops_and_can_not_touch(installed):
-    program, box = installed
-    user = ["/usr/bin/setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
-    done = t.run(*user, program, "a@x.test", input="Subject: x\n\nb\n", check=False)
+    program, box = installed.program, installed.box
+    done = installed.run(program, "a@x.test", input="Subject: x\n\nb\n")
     if "Permission denied" in done.stderr and t.SAN:
         pytest.skip("the sanitizers do not work set-group-id")
     assert (done.returncode, done.stderr) == (0, "")
@@ -427,8 +443,8 @@ def test_an_ordinary_user_drops_and_can_not_touch(installed):
     assert st.st_uid == 12345 and st.st_gid == os.stat(box.dir / "queue/drop").st_gid
     assert "sender uid12345@sandbox.test" in file.read_text()
     # nobody else's folder
-    assert t.run(*user, "/bin/ls", box.dir / "queue/drop", check=False).returncode != 0
-    done = t.run(*user, program, "-C", "/tmp", "a@x.test", check=False)
+    assert installed.run("/bin/ls", box.dir / "queue/drop").returncode != 0
+    done = installed.run(program, "-C", "/tmp", "a@x.test")
     assert "-C" in done.stderr
     # A set-group-id process can't be traced, which is how leaks are looked for at its exit.
     assert done.returncode == EX["USAGE"] or (t.SAN and "LeakSanitizer does not work" in done.stderr)

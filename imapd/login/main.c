@@ -297,6 +297,8 @@ static const struct service imap_login = {
 	.conf_size = sizeof(struct login_conf),
 	.start_user = login_start,
 	.serve = serve,
+	.over_limit_reply = "* BYE [UNAVAILABLE] Too many connections from your address.\r\n",
+	.too_busy_reply = "* BYE [UNAVAILABLE] Too many connections; try again later.\r\n",
 };
 
 int main(int argc, char **argv)

@@ -17,6 +17,8 @@
 #include "service/engine.h"
 
 #define BATCH        8     /* accepted for one event: the others get theirs */
+#define PAUSE_MS     100   /* when nobody can be accepted */
+#define SAY_OUT_MS   1000
 
 /* What a connection is until its fiber runs. */
 struct accepted {
@@ -25,6 +27,9 @@ struct accepted {
 	int fd;
 	struct sockaddr_storage peer;
 	bool counted; /* in the scoreboard's addresses */
+	bool taken;   /* passed by master, which says who connects */
+	uid_t uid;
+	gid_t gid;
 };
 
 static void watch_listeners(struct engine *e);
@@ -119,12 +124,15 @@ static void make_session(struct engine *e, char session[20])
 	session[14] = '\0';
 }
 
-static void fill_unix(struct conn *c, int fd)
+static void fill_unix(struct conn *c, const struct accepted *a)
 {
 	pid_t pid;
 
 	c->is_unix = true;
-	if (os_peer(fd, &c->peer_uid, &c->peer_gid, &pid) < 0) {
+	if (a->taken) {
+		c->peer_uid = a->uid;
+		c->peer_gid = a->gid;
+	} else if (os_peer(a->fd, &c->peer_uid, &c->peer_gid, &pid) < 0) {
 		c->peer_uid = (uid_t)-1;
 		c->peer_gid = (gid_t)-1;
 	}
@@ -144,8 +152,8 @@ static struct conn *conn_new(struct accepted *a, struct pool *pool)
 	getsockname(a->fd, (struct sockaddr *)&c->local, &len);
 	net_put_host(&ip, (const struct sockaddr *)&c->peer);
 	c->peer_ip = str_c(&ip);
-	if (a->engine->listeners[a->listener].is_unix)
-		fill_unix(c, a->fd);
+	if (a->peer.ss_family == AF_UNIX)
+		fill_unix(c, a);
 	else
 		c->peer_port = net_port((const struct sockaddr *)&c->peer);
 	make_session(a->engine, c->session);
@@ -241,6 +249,13 @@ static void log_over_limit(struct engine *e, const struct sockaddr_storage *peer
 	str_fini(&ip);
 }
 
+static void start_conn(struct accepted *a)
+{
+	a->engine->row->served++;
+	service_conn_hold(&a->engine->ctx);
+	fiber_start("connection", conn_fiber, a);
+}
+
 static void admit(struct listener *l, int fd, const struct sockaddr_storage *peer)
 {
 	struct engine *e = l->engine;
@@ -257,9 +272,38 @@ static void admit(struct listener *l, int fd, const struct sockaddr_storage *pee
 	}
 	if (!l->is_unix)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	e->row->served++;
-	service_conn_hold(&e->ctx);
-	fiber_start("connection", conn_fiber, a);
+	start_conn(a);
+}
+
+static void end_pause(void *arg)
+{
+	struct engine *e = arg;
+
+	loop_timer_remove(&e->pause_timer);
+	if (e->reserve_fd < 0)
+		e->reserve_fd = fcntl(e->listeners[0].fd, F_DUPFD_CLOEXEC, 3);
+	if (!is_full(e))
+		watch_listeners(e);
+}
+
+/* Nobody can be accepted, not even to be told so: the kernel's queue keeps them for a while. */
+static void pause_accepting(struct engine *e)
+{
+	for (size_t i = 0; i < e->listener_count; i++)
+		loop_watch_remove(&e->listeners[i].watch);
+	loop_timer_remove(&e->pause_timer);
+	e->pause_timer = loop_timer_add(PAUSE_MS, end_pause, e);
+}
+
+/* Once in a while: who causes this must not fill the log as well. */
+static void say_out_of_descriptors(struct engine *e)
+{
+	int64_t now = clock_mono_ms();
+
+	if (e->said_out_at && now - e->said_out_at < SAY_OUT_MS)
+		return;
+	e->said_out_at = now;
+	log_error("Connections are refused: this process may not open more descriptors.");
 }
 
 /* Descriptors have run out: the reserve is given up for a moment, so that who waits is told. */
@@ -268,12 +312,34 @@ static void turn_away(struct listener *l)
 	struct engine *e = l->engine;
 	int fd;
 
-	close(e->reserve_fd);
+	if (e->reserve_fd >= 0)
+		close(e->reserve_fd);
 	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	bool none = fd < 0 && errno != EAGAIN;
 	if (fd >= 0)
 		refuse(e, fd, e->ctx.service->too_busy_reply);
 	e->reserve_fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 3);
-	log_error("A connection is refused: this process may not open more descriptors.");
+	say_out_of_descriptors(e);
+	if (none || e->reserve_fd < 0)
+		pause_accepting(e);
+}
+
+/* Errors that would come again at once, as long as the connection waits. */
+static void accept_failed(struct listener *l)
+{
+	if (errno == EMFILE || errno == ENFILE)
+		turn_away(l);
+	else if (errno == ENOBUFS || errno == ENOMEM)
+		pause_accepting(l->engine);
+}
+
+static void rest_if_full(struct engine *e)
+{
+	if (!is_full(e))
+		return;
+	for (size_t i = 0; i < e->listener_count; i++)
+		loop_watch_remove(&e->listeners[i].watch);
+	line_full(e);
 }
 
 static void on_listener(void *arg, int fd, int events)
@@ -287,19 +353,28 @@ static void on_listener(void *arg, int fd, int events)
 		socklen_t len = sizeof(peer);
 		int got = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (got < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				turn_away(l);
+			accept_failed(l);
 			break;
 		}
 		if (l->is_unix)
 			peer.ss_family = AF_UNIX;
 		admit(l, got, &peer);
 	}
-	if (is_full(e)) {
-		for (size_t i = 0; i < e->listener_count; i++)
-			loop_watch_remove(&e->listeners[i].watch);
-		line_full(e);
-	}
+	rest_if_full(e);
+}
+
+bool accept_take(struct engine *e, int fd, uid_t uid, gid_t gid)
+{
+	struct accepted *a;
+
+	if (e->finishing || e->phase != PHASE_SERVING)
+		return false;
+	a = mem_new(struct accepted);
+	*a = (struct accepted){.engine = e, .fd = fd, .taken = true, .uid = uid, .gid = gid};
+	a->peer.ss_family = AF_UNIX;
+	start_conn(a);
+	rest_if_full(e);
+	return true;
 }
 
 static void watch_listeners(struct engine *e)
@@ -332,7 +407,9 @@ void accept_stop(struct engine *e)
 		loop_watch_remove(&e->listeners[i].watch);
 		close(e->listeners[i].fd);
 	}
-	if (e->listener_count)
+	loop_timer_remove(&e->pause_timer);
+	if (e->reserve_fd >= 0)
 		close(e->reserve_fd);
+	e->reserve_fd = -1;
 	e->listener_count = 0;
 }

@@ -36,6 +36,8 @@ struct engine {
 	unsigned connections;
 	unsigned sequence; /* of session ids */
 	int reserve_fd;    /* given up to refuse a connection when descriptors have run out */
+	struct loop_timer *pause_timer; /* until accepting is tried again */
+	int64_t said_out_at; /* of descriptors */
 	struct tls_context *tls;
 	struct fiber_cond stop_cond;
 	struct loop_timer *stop_timer;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "qmgr/agents.h"
 #include "qmgr/ledger.h"
+#include "qmgr/queue_time.h"
 #include "qmgr/report.h"
 
 #define INITIAL_WIDTH 5	     /* deliveries at once to a host we know nothing about */
@@ -193,7 +194,7 @@ static void put_off(struct job *job, const struct outcome *o)
 static void put_off_all(struct destination *dest)
 {
 	struct str text = STR_INIT;
-	int64_t reopens_s = clock_wall_s() + dest->pace.closed_until - now_s();
+	int64_t reopens_s = queue_time_s(dest->dispatch->q) + dest->pace.closed_until - now_s();
 	str_printf(&text, "Deliveries to this host are suspended after: %s",
 		dest->why.text ? dest->why.text : "it could not be reached");
 	struct outcome o = outcome_make(
@@ -402,7 +403,7 @@ void dispatch_park_overflow(struct dispatch *d)
 	for (size_t n = dest->waiting / 2; n > 0 && !list_is_empty(&dest->jobs); n--) {
 		struct job *job = list_entry(dest->jobs.prev, struct job, link);
 		struct message *m = job->m;
-		m->not_before_s = clock_wall_s() + PARK_S;
+		m->not_before_s = queue_time_s(d->q) + PARK_S;
 		take_from_queue(job);
 		wait_again(job);
 		m->jobs--;

@@ -1,18 +1,19 @@
 #include "qmgr/load.h"
 
-#include "base/clock.h"
 #include "base/num.h"
 #include "qmgr/ledger.h"
+#include "qmgr/queue_time.h"
 
 #define PAGE_ROWS 200
 #define RETRY_MS  1000 /* what is due and found no room */
-#define LONGEST_S 60   /* the wall clock may be set */
+#define LONGEST_S 60   /* the wall clock may be set forward */
 
 struct loader {
 	struct qmgr *q;
 	int64_t cursor_s;   /* rows due before were looked at */
 	int64_t next_due_s; /* the earliest not looked at; INT64_MAX none known */
 	bool kicked;
+	bool far; /* what was put off by a clock that was ahead was not looked for yet */
 	struct fiber_cond work;
 	struct hash *blocked; /* places; the value says why */
 	struct fiber_cond unblocked;
@@ -103,6 +104,11 @@ void load_kick(struct loader *l, int64_t due_s)
 	fiber_wake_all(&l->work);
 }
 
+static bool is_due(const struct loader *l, int64_t due_s)
+{
+	return due_s <= queue_time_s(l->q) || due_s > queue_time_latest_s(l->q);
+}
+
 static void load_due_row(struct loader *l, uint64_t segment, uint64_t at)
 {
 	if (message_find(l->q, segment, at) || load_is_blocked(l, segment, at))
@@ -110,14 +116,14 @@ static void load_due_row(struct loader *l, uint64_t segment, uint64_t at)
 	struct message *m = load_message(l, segment, at);
 	if (!m || m->phase != PHASE_PARKING || m->saving)
 		return; /* gone, or somebody else was quicker */
-	if (m->held || m->next_s > clock_wall_s())
+	if (m->held || !is_due(l, m->next_s))
 		message_put_back(m);
 	else
 		message_start(m);
 }
 
 /* Takes the rows of one page; true when there may be more. */
-static bool load_page(struct loader *l, struct str *from, int64_t now, struct pool *pool)
+static bool load_page(struct loader *l, struct str *from, struct pool *pool)
 {
 	uint64_t segment = 0, at = 0;
 	int64_t due_s = 0;
@@ -126,7 +132,7 @@ static bool load_page(struct loader *l, struct str *from, int64_t now, struct po
 	for (size_t i = 0; i < n; i++) {
 		if (!queue_due_parse(v[i].key, &due_s, &segment, &at))
 			continue;
-		if (due_s > now || !qmgr_room_for_rows(l->q)) {
+		if (!is_due(l, due_s) || !qmgr_room_for_rows(l->q)) {
 			load_kick(l, due_s);
 			return false;
 		}
@@ -138,16 +144,12 @@ static bool load_page(struct loader *l, struct str *from, int64_t now, struct po
 	return n == PAGE_ROWS;
 }
 
-/* From the cursor on what is due and finds room; notes when the next one is due. */
-static void load_due(struct loader *l)
+static void load_from(struct loader *l, int64_t due_s)
 {
-	int64_t now = clock_wall_s();
 	struct pool *pool = pool_new("due");
 	struct str from = STR_INIT;
-	queue_due_put(&from, l->cursor_s, 0, 0);
-	l->next_due_s = INT64_MAX;
-	l->cursor_s = now;
-	while (load_page(l, &from, now, pool)) {
+	queue_due_put(&from, due_s, 0, 0);
+	while (load_page(l, &from, pool)) {
 		pool_reset(pool);
 		fiber_breathe();
 	}
@@ -155,11 +157,30 @@ static void load_due(struct loader *l)
 	pool_free(&pool);
 }
 
+/* After a start: rows whose time no pause explains. */
+static void load_far(struct loader *l)
+{
+	l->far = false;
+	load_from(l, queue_time_latest_s(l->q) + 1);
+	l->far = !qmgr_room_for_rows(l->q);
+}
+
+/* From the cursor on what is due and finds room; notes when the next one is due. */
+static void load_due(struct loader *l)
+{
+	int64_t from_s = l->cursor_s;
+	l->next_due_s = INT64_MAX;
+	l->cursor_s = queue_time_s(l->q);
+	load_from(l, from_s);
+	if (l->far)
+		load_far(l);
+}
+
 static int64_t until_due(const struct loader *l)
 {
 	if (l->next_due_s == INT64_MAX)
 		return IO_FOREVER;
-	int64_t wait_s = l->next_due_s - clock_wall_s();
+	int64_t wait_s = l->next_due_s - queue_time_s(l->q);
 	return io_deadline(wait_s < 1 ? RETRY_MS : num_min((uint64_t)wait_s, LONGEST_S) * 1000);
 }
 
@@ -169,7 +190,7 @@ static void run(void *arg)
 	for (;;) {
 		l->kicked = false;
 		load_due(l);
-		if (l->kicked && l->next_due_s <= clock_wall_s() && qmgr_room_for_rows(l->q))
+		if (l->kicked && l->next_due_s <= queue_time_s(l->q) && qmgr_room_for_rows(l->q))
 			continue;
 		fiber_wait(&l->work, until_due(l));
 	}
@@ -180,6 +201,7 @@ struct loader *load_new(struct qmgr *q)
 	struct loader *l = mem_new(struct loader);
 	l->q = q;
 	l->next_due_s = INT64_MAX;
+	l->far = true;
 	l->blocked = hash_new();
 	return l;
 }

@@ -9,6 +9,7 @@
 #include "qmgr/ledger.h"
 #include "qmgr/load.h"
 #include "qmgr/process.h"
+#include "qmgr/queue_time.h"
 #include "qmgr/report.h"
 #include "queue/retry.h"
 
@@ -152,7 +153,7 @@ void message_take(struct qmgr *q, struct segment *s, const struct segment_record
 		return;
 	}
 	add_recipients(m);
-	m->next_s = clock_wall_s();
+	m->next_s = queue_time_s(m->q);
 	m->too_many_hops =
 		has_looped(m, rec); /* may wait, so before anybody can find the message */
 	enter(m);
@@ -298,12 +299,13 @@ static void finish(struct message *m)
 static int64_t next_attempt(const struct message *m)
 {
 	const struct qmgr_conf *conf = m->q->conf;
-	int64_t now = clock_wall_s(), pause;
+	int64_t now = queue_time_s(m->q), pause;
 	pause = retry_pause(m->attempts ? m->attempts : 1, conf->retry_first, conf->retry_most) /
 		1000;
 	pause = retry_spread(pause < 1 ? 1 : pause, m->at ^ m->segment->id);
 	int64_t next = now + (pause < 1 ? 1 : pause);
-	int64_t expires = message_expires(m->q, m->env.sender, m->env.arrival_us / 1000000);
+	int64_t expires = message_expires(m->q, m->env.sender, m->env.arrival_us / 1000000) +
+			  queue_time_ahead_s(m->q);
 	if (next < m->not_before_s)
 		next = m->not_before_s;
 	/* The last attempt is made when it expires, not a pause later. */
@@ -410,7 +412,7 @@ void message_hold(struct message *m)
 void message_release(struct message *m)
 {
 	m->held = false;
-	m->next_s = clock_wall_s();
+	m->next_s = queue_time_s(m->q);
 	ledger_save(m->q->ledger, m);
 }
 
@@ -423,7 +425,7 @@ void message_remove(struct message *m)
 	for (size_t i = 0; i < m->rcpts.n; i++)
 		m->rcpts.v[i].state = RCPT_DONE;
 	if (!is_idle(m)) {
-		m->next_s = clock_wall_s();
+		m->next_s = queue_time_s(m->q);
 		ledger_save(m->q->ledger, m);
 		return;
 	}

@@ -36,6 +36,7 @@ struct qmgr {
 	struct list spare_pools; /* of finished messages, for the next */
 	unsigned spares;
 	bool started; /* agents may come */
+	int64_t time_base_ms; /* queue_time.c */
 };
 
 /* Fresh messages are read while there are fewer than this in memory; the rest is for rows that come

@@ -11,7 +11,7 @@ import pytest
 from conftest import full
 from mail import wait_until_queue_is_empty
 from readers import Reader, inspect
-from traffic import Traffic, check_all_there
+from traffic import Traffic, check_all_there, wait_until_all_there
 
 import thurn as t
 
@@ -75,7 +75,7 @@ def test_nothing_is_lost_repeated_or_taken_back(instance):
             sent |= traffic.sent
             assert len(traffic.acknowledged) > COUNT // 4, traffic.refused
             wait_until_queue_is_empty(thurn, 120)
-            check_all_there(inspect(thurn, readers), acknowledged, sent)
+            wait_until_all_there(lambda: inspect(thurn, readers), acknowledged, sent)
             print("round %d, %s: %d of %d messages, %d connections lost, refused %s, %.1f s" % (
                 n, kill.__name__, len(traffic.acknowledged), COUNT, traffic.lost, dict(traffic.refused), time.monotonic() - start))
     finally:

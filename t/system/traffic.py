@@ -105,6 +105,20 @@ def check_all_there(boxes, acknowledged, sent):
         assert not missing, "%d acknowledged and lost for %s: %s" % (len(missing), user, missing[:5])
 
 
+def wait_until_all_there(look, acknowledged, sent, timeout=60):
+    """The same, once it is so: qmgr finds what nobody could announce to it by and by. look() gives the boxes."""
+    end = time.monotonic() + timeout * t.SLOW
+    while True:
+        boxes = look()
+        try:
+            check_all_there(boxes, acknowledged, sent)
+            return boxes
+        except AssertionError as e:
+            if "acknowledged and lost" not in str(e) or time.monotonic() > end:
+                raise
+        time.sleep(0.3)
+
+
 def check_shown_stays(before, after):
     """What once had a UID still has it."""
     for user in before:

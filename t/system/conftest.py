@@ -6,6 +6,7 @@ import pytest
 
 T = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(T, "system"), os.path.join(T, "smtp"), os.path.join(T, "smtpd")]
+pytest.register_assert_rewrite("a_peer")
 
 
 @pytest.fixture

@@ -216,14 +216,16 @@ static const char *target_key(struct directoryd *d, struct pool *pool, const cha
 	return NULL;
 }
 
-typedef ARRAY(const char *) addresses;
+typedef ARRAY(struct alias_target) targets;
 
-static bool has_address(const addresses *list, const char *key)
+static void add_target(targets *list, const char *key, unsigned origin)
 {
 	for (size_t i = 0; i < list->n; i++)
-		if (strcmp(list->v[i], key) == 0)
-			return true;
-	return false;
+		if (strcmp(list->v[i].address, key) == 0) {
+			list->v[i].origins |= origin;
+			return;
+		}
+	*array_add(list) = (struct alias_target){key, origin};
 }
 
 static const char *alias_add(struct directoryd *d, struct pool *pool, void *body, const char **account_r)
@@ -231,7 +233,7 @@ static const char *alias_add(struct directoryd *d, struct pool *pool, void *body
 	const struct dir_alias_change *c = body;
 	const struct dir_target *more = c->targets.v;
 	struct alias_record alias = {0};
-	addresses all = ARRAY_IN(pool);
+	targets all = ARRAY_IN(pool);
 	const char *key = NULL, *target, *err = own_address(d, pool, c->address, &key);
 	(void)account_r;
 	if (err)
@@ -245,8 +247,7 @@ static const char *alias_add(struct directoryd *d, struct pool *pool, void *body
 		err = target_key(d, pool, key, more[i].address, &target);
 		if (err)
 			return err;
-		if (!has_address(&all, target))
-			*array_add(&all) = target;
+		add_target(&all, target, ORIGIN_ADDED);
 	}
 	records_put_alias(d->records, key, &(struct alias_record){all.v, all.n});
 	log_info("alias added alias=%s targets=%zu", log_q(key), all.n);
@@ -268,7 +269,7 @@ static const char *alias_remove(struct directoryd *d, struct pool *pool, void *b
 {
 	const struct dir_alias_change *c = body;
 	struct alias_record alias;
-	addresses left = ARRAY_IN(pool);
+	targets left = ARRAY_IN(pool);
 	const char *key = NULL, *err = own_address(d, pool, c->address, &key);
 	(void)account_r;
 	if (err)
@@ -278,7 +279,7 @@ static const char *alias_remove(struct directoryd *d, struct pool *pool, void *b
 	if (c->targets.n > TARGETS_MAX)
 		return "An alias has 1 to 1000 targets.";
 	for (size_t i = 0; c->targets.n && i < alias.n; i++)
-		if (!is_named(d, pool, &c->targets, alias.targets[i]))
+		if (!is_named(d, pool, &c->targets, alias.targets[i].address))
 			*array_add(&left) = alias.targets[i];
 	if (left.n)
 		records_put_alias(d->records, key, &(struct alias_record){left.v, left.n});
@@ -290,7 +291,7 @@ static const char *alias_remove(struct directoryd *d, struct pool *pool, void *b
 
 /* NULL, or the sentence. "root: root" says what holds without it: no targets then. */
 static const char *parse_targets(struct directoryd *d, struct pool *pool, const char *alias, const char *text,
-	addresses *targets)
+	targets *list)
 {
 	struct span rest = span_of(text), piece;
 	const char *itself = NULL;
@@ -304,22 +305,22 @@ static const char *parse_targets(struct directoryd *d, struct pool *pool, const 
 			itself = err;
 		else if (err)
 			return err;
-		else if (!has_address(targets, key))
-			*array_add(targets) = key;
-		if (targets->n > TARGETS_MAX)
+		else
+			add_target(list, key, ORIGIN_LOADED);
+		if (list->n > TARGETS_MAX)
 			return pool_printf(pool, "The alias %s has more than 1000 targets.", alias);
 	}
-	return targets->n ? itself : NULL;
+	return list->n ? itself : NULL;
 }
 
 static const char *parse_entry(struct directoryd *d, struct pool *pool, const struct dir_entry *e,
 	struct named_alias *alias_r)
 {
-	addresses targets = ARRAY_IN(pool);
+	targets list = ARRAY_IN(pool);
 	const char *err = own_address(d, pool, e->name, &alias_r->key);
 	if (!err)
-		err = parse_targets(d, pool, alias_r->key, e->text, &targets);
-	alias_r->alias = (struct alias_record){targets.v, targets.n};
+		err = parse_targets(d, pool, alias_r->key, e->text, &list);
+	alias_r->alias = (struct alias_record){list.v, list.n};
 	return err;
 }
 
@@ -338,7 +339,7 @@ static const char *aliases_load(struct directoryd *d, struct pool *pool, void *b
 			*array_add(&aliases) = one;
 		fiber_breathe();
 	}
-	records_replace_aliases(d->records, d->default_domain, aliases.v, aliases.n);
+	records_load_aliases(d->records, pool, d->default_domain, aliases.v, aliases.n);
 	log_info("aliases loaded count=%zu", aliases.n);
 	return NULL;
 }

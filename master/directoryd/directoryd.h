@@ -44,8 +44,14 @@ struct user_record {
 	bool disabled;
 	bool system; /* of /etc/passwd: receives mail as long as it stands there */
 };
+/* Who wants a target; newaliases takes back only what it brought. */
+enum { ORIGIN_ADDED = 1, ORIGIN_LOADED = 2 };
+struct alias_target {
+	const char *address;
+	unsigned origins;
+};
 struct alias_record {
-	const char **targets;
+	struct alias_target *targets;
 	size_t n;
 };
 
@@ -62,13 +68,13 @@ void records_put_domain(struct records *r, const char *domain);
 void records_put_user(struct records *r, const char *key, const struct user_record *user);
 void records_put_alias(struct records *r, const char *key, const struct alias_record *alias);
 void records_delete(struct records *r, enum table table, const char *key);
-/* Replaces every alias of the domain, at once. */
+/* What a file of aliases brought to the domain before is replaced by all of these, at once; targets that were added
+ * otherwise stay. */
 struct named_alias {
 	const char *key;
 	struct alias_record alias;
 };
-void records_replace_aliases(
-	struct records *r, const char *domain, const struct named_alias *all, size_t n);
+void records_load_aliases(struct records *r, struct pool *pool, const char *domain, struct named_alias *all, size_t n);
 /* A new account id; it is taken when records_put_user has stored it, and for ever. */
 const char *records_mint_account(struct records *r, struct pool *pool);
 /* Secret of this directory: random bytes kept in the database. */

@@ -33,7 +33,7 @@ static void fill_alias(struct page *p, struct span value, struct dir_entry *e)
 	struct str text = STR_IN(p->pool);
 	records_parse_alias(value, p->pool, &alias);
 	for (size_t i = 0; i < alias.n; i++)
-		str_printf(&text, "%s%s", i ? ", " : "", alias.targets[i]);
+		str_printf(&text, "%s%s", i ? ", " : "", alias.targets[i].address);
 	e->text = str_c(&text);
 }
 

@@ -14,6 +14,7 @@
 #define CACHE_OCTETS_MAX (32 * 1024 * 1024)
 #define CACHE_ROW_OCTETS 96 /* what a row costs beside its bytes, about */
 #define RECORD_VERSION 1
+#define ALIAS_VERSION  2
 #define USER_DISABLED  1
 #define USER_SYSTEM    2
 #define ACCOUNT_OCTETS 20
@@ -188,12 +189,14 @@ void records_parse_alias(struct span value, struct pool *pool, struct alias_reco
 	struct reader rd = reader_of(value);
 	uint8_t version = get_u8(&rd);
 	uint64_t n = get_varint(&rd);
-	if (rd.bad || version != RECORD_VERSION || n > value.n)
+	if (rd.bad || version < 1 || version > ALIAS_VERSION || n > value.n)
 		log_panic("directory: an alias' row can't be read");
-	alias_r->targets = pool_array(pool, n, sizeof(char *));
+	alias_r->targets = pool_array(pool, n, sizeof(*alias_r->targets));
 	alias_r->n = n;
-	for (size_t i = 0; i < n; i++)
-		alias_r->targets[i] = get_cstr(&rd, pool);
+	for (size_t i = 0; i < n; i++) {
+		alias_r->targets[i].address = get_cstr(&rd, pool);
+		alias_r->targets[i].origins = version == 1 ? ORIGIN_ADDED : get_u8(&rd);
+	}
 	if (rd.bad)
 		log_panic("directory: an alias' row can't be read");
 }
@@ -244,18 +247,20 @@ void records_put_user(struct records *r, const char *key, const struct user_reco
 	str_fini(&row);
 }
 
-static void put_targets(struct str *row, const char *const *targets, size_t n)
+static void put_targets(struct str *row, const struct alias_record *alias)
 {
-	put_u8(row, RECORD_VERSION);
-	put_varint(row, n);
-	for (size_t i = 0; i < n; i++)
-		put_cstr(row, targets[i]);
+	put_u8(row, ALIAS_VERSION);
+	put_varint(row, alias->n);
+	for (size_t i = 0; i < alias->n; i++) {
+		put_cstr(row, alias->targets[i].address);
+		put_u8(row, (uint8_t)alias->targets[i].origins);
+	}
 }
 
 void records_put_alias(struct records *r, const char *key, const struct alias_record *alias)
 {
 	struct str row = STR_INIT;
-	put_targets(&row, alias->targets, alias->n);
+	put_targets(&row, alias);
 	put(r, kv_batch_new(r->d->kv), TABLE_ALIASES, key, str_span(&row));
 	str_fini(&row);
 }
@@ -304,23 +309,80 @@ const struct kv_row *records_walk_next(struct records *r, struct records_walk *w
 	return w->at < w->n ? &w->rows[w->at++] : NULL;
 }
 
-void records_replace_aliases(struct records *r, const char *domain, const struct named_alias *all, size_t n)
+static void put_alias(struct kv_batch *batch, struct span key, const struct alias_record *alias)
+{
+	struct str value = STR_INIT;
+	put_targets(&value, alias);
+	kv_batch_put(batch, TABLE_ALIASES, key, str_span(&value));
+	str_fini(&value);
+}
+
+/* Leaves what was added. */
+static void drop_loaded(struct alias_record *alias)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < alias->n; i++) {
+		alias->targets[n] = alias->targets[i];
+		alias->targets[n].origins &= ~(unsigned)ORIGIN_LOADED;
+		n += alias->targets[n].origins != 0;
+	}
+	alias->n = n;
+}
+
+static struct alias_target *find_target(const struct alias_record *alias, const char *address)
+{
+	for (size_t i = 0; i < alias->n; i++)
+		if (strcmp(alias->targets[i].address, address) == 0)
+			return &alias->targets[i];
+	return NULL;
+}
+
+/* The targets of both. */
+static void merge(struct pool *pool, struct alias_record *into, const struct alias_record *more)
+{
+	struct alias_target *all = pool_array(pool, into->n + more->n, sizeof(*all));
+	memcpy(all, into->targets, into->n * sizeof(*all));
+	into->targets = all;
+	for (size_t i = 0; i < more->n; i++) {
+		struct alias_target *same = find_target(into, more->targets[i].address);
+		if (same)
+			same->origins |= more->targets[i].origins;
+		else
+			all[into->n++] = more->targets[i];
+	}
+}
+
+/* One that was there: what was added to it goes on beside what the file says now. */
+static void load_over(struct pool *pool, struct kv_batch *batch, const struct hash *loaded, const struct kv_row *row)
+{
+	struct alias_record old;
+	struct named_alias *now = hash_find(loaded, row->key);
+	records_parse_alias(row->value, pool, &old);
+	drop_loaded(&old);
+	if (now)
+		merge(pool, &now->alias, &old);
+	else if (old.n)
+		put_alias(batch, row->key, &old);
+	else
+		kv_batch_delete(batch, TABLE_ALIASES, row->key);
+}
+
+void records_load_aliases(struct records *r, struct pool *pool, const char *domain, struct named_alias *all, size_t n)
 {
 	struct kv_batch *batch = kv_batch_new(r->d->kv);
+	struct hash *loaded = hash_new();
 	const struct kv_row *row;
 	struct records_walk w;
-	struct str value = STR_INIT;
-	records_walk_init(&w, TABLE_ALIASES, "", true);
+	for (size_t i = 0; i < n; i++)
+		hash_set(loaded, span_of(all[i].key), &all[i]);
+	records_walk_init(&w, TABLE_ALIASES, "", false);
 	while ((row = records_walk_next(r, &w)))
 		if (name_is_in(row->key, domain))
-			kv_batch_delete(batch, TABLE_ALIASES, row->key);
+			load_over(pool, batch, loaded, row);
 	records_walk_fini(&w);
-	for (size_t i = 0; i < n; i++) {
-		str_reset(&value);
-		put_targets(&value, all[i].alias.targets, all[i].alias.n);
-		kv_batch_put(batch, TABLE_ALIASES, span_of(all[i].key), str_span(&value));
-	}
-	str_fini(&value);
+	for (size_t i = 0; i < n; i++)
+		put_alias(batch, span_of(all[i].key), &all[i].alias);
+	hash_free(&loaded);
 	commit(r, batch);
 	empty_cache(r);
 }

@@ -14,6 +14,8 @@
 #define PASSWD_OCTETS_MAX (64 * 1024)
 #define KEEP_MS           60000
 #define KEPT_MAX          10000 /* past it all are forgotten */
+#define UID_NOBODY        65534 /* nobody, of whom no mailbox is ever read */
+#define UID_NONE          65535 /* -1 of 16 bits */
 
 struct system_users {
 	const struct directoryd *d;
@@ -57,6 +59,12 @@ void system_users_free(struct system_users **u)
 	mem_free(u);
 }
 
+/* uids of programs, and those that mean that there is no one, are no people: only an alias brings them mail. */
+static bool has_mailbox(uid_t uid, uint64_t least)
+{
+	return uid == 0 || (uid >= least && uid != UID_NOBODY && uid != UID_NONE);
+}
+
 static int ask(void *arg)
 {
 	struct question *q = arg;
@@ -64,7 +72,7 @@ static int ask(void *arg)
 	char *buf = mem_alloc(PASSWD_OCTETS_MAX);
 	int rc = getpwnam_r(q->name, &pw, buf, PASSWD_OCTETS_MAX, &found);
 	if (found)
-		q->answer = found->pw_uid == 0 || found->pw_uid >= q->uid_least;
+		q->answer = has_mailbox(found->pw_uid, q->uid_least);
 	else
 		q->answer = rc == 0 || rc == ENOENT || rc == ESRCH ? 0 : -1;
 	mem_free(&buf);

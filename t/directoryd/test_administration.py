@@ -178,3 +178,18 @@ def test_newaliases(thurn):  # restarts it: the last of the file
         assert door.resolve("root", "")[2] == ["bert@sandbox.test"]
         assert door.resolve("list", "localhost")[0] != ALIAS
         assert door.resolve("other", "second.test")[0] == ALIAS  # other domains' aliases are not its affair
+        # What `alias add` made is not the file's to take back, also where both name an alias or even a target.
+        thurn.thurn("alias", "add", "boss", "anna")
+        thurn.thurn("alias", "add", "root", "z@elsewhere.test")
+        assert load("root: anna\nboss: anna, bert\n").returncode == 0
+        assert door.resolve("boss", "")[2] == ["anna@sandbox.test", "bert@sandbox.test"]
+        assert door.resolve("root", "")[2] == ["anna@sandbox.test", "z@elsewhere.test"]
+        thurn.restart(aliases=path)  # it is on record who wants what
+    assert load("list: bert\n").returncode == 0
+    with Door(thurn, "directory") as door:
+        assert door.resolve("boss", "")[2] == ["anna@sandbox.test"]
+        assert door.resolve("root", "")[2] == ["z@elsewhere.test"]
+        assert door.resolve("list", "")[2] == ["bert@sandbox.test"]
+        thurn.thurn("alias", "remove", "boss")
+        assert load("").returncode == 0
+        assert door.resolve("boss", "")[0] != ALIAS and door.resolve("list", "")[0] != ALIAS

@@ -147,6 +147,17 @@ def test_root_is_a_system_user(thurn, door):
         assert not auth.plain("root@sandbox.test", "")["ticket"]
 
 
+def test_nobody_has_no_mailbox_but_may_be_an_alias(thurn, door):
+    if not any(p.pw_name == "nobody" and p.pw_uid == 65534 for p in pwd.getpwall()):
+        pytest.skip("there is no nobody")
+    assert door.resolve("nobody", "")[0] == UNKNOWN
+    thurn.thurn("alias", "add", "nobody", "anna")
+    try:
+        assert door.resolve("nobody", "")[0] == ALIAS
+    finally:
+        thurn.thurn("alias", "remove", "nobody")
+
+
 def test_one_system_user_has_one_account_however_many_ask(instance):
     t = instance(users=())
     doors = [Door(t, "directory") for _ in range(8)]

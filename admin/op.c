@@ -60,6 +60,8 @@ static bool is_address(struct span s)
 	size_t at = s.n;
 	while (at && s.p[at - 1] != '@')
 		at--;
+	if (!at) /* a name of the default domain; directoryd completes it */
+		return s.n <= 256 && is_word(s);
 	return at > 1 && at <= 256 && is_word(s) && is_domain(span_make(s.p + at, s.n - at));
 }
 
@@ -92,8 +94,8 @@ static const struct {
 	[OP_TEXT] = {is_text, "a text"},
 	[OP_NAME] = {is_word, "a name"},
 	[OP_DOMAIN] = {is_domain, "a domain"},
-	[OP_ADDRESS] = {is_address, "an address (user@domain)"},
-	[OP_ALIAS] = {is_alias, "an address (user@domain, or @domain for all others there)"},
+	[OP_ADDRESS] = {is_address, "an address (user@domain, or user for one of the default domain)"},
+	[OP_ALIAS] = {is_alias, "an address (user@domain, user, or @domain for all others there)"},
 	[OP_NUM] = {is_num, "a number"},
 	[OP_SIZE] = {is_size, "a size like 500M"},
 	[OP_FLAG] = {is_text, "a flag"},

@@ -22,7 +22,7 @@ enum op_type {
 	OP_TEXT,
 	OP_NAME, /* one word without blanks or control characters */
 	OP_DOMAIN,
-	OP_ADDRESS, /* local@domain */
+	OP_ADDRESS, /* local@domain, or local for the default domain's */
 	OP_ALIAS,   /* the same, or @domain: all others there */
 	OP_NUM,
 	OP_SIZE,   /* octets: 50M */

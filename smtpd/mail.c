@@ -22,11 +22,11 @@ static const struct smtp_fault *check(struct session *s)
 	return may_use_sender(s) ? NULL : &not_yours;
 }
 
-/* From local programs a name alone is a user of this host. */
+/* From local programs a name alone is a user of this system. */
 static void complete(struct session *s, struct address *a)
 {
 	if (*a->local && !*a->domain)
-		a->domain = s->d->common->hostname;
+		a->domain = s->d->common->default_domain;
 }
 
 void cmd_mail(struct session *s, struct span args)

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "admin/sendmail/sendmail.h"
-#include "params/directoryd.h"
 
 #define DEFAULT_CONFIG "/etc/thurn"
 
@@ -59,13 +58,10 @@ static void find_config_dir(struct sendmail *s, int argc, char **argv)
 
 static int open_config(struct sendmail *s)
 {
-	struct directoryd_conf directory;
 	const char *why;
-	if (config_open(s->config_dir, &s->config, &why) < 0 ||
-		config_program(s->config, "directoryd", NULL, &directory, &why) < 0)
+	if (config_open(s->config_dir, &s->config, &why) < 0)
 		return say(EX_CONFIG, "%s", why);
-	s->domain =
-		directory.default_domain[0] ? directory.default_domain : s->config->common.hostname;
+	s->domain = s->config->common.default_domain;
 	return EX_OK;
 }
 

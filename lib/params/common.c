@@ -6,6 +6,8 @@ const struct conf_row common_conf_rows[] = {
 	CONF_ROW(STR, hostname, "", 0, 0,
 		"The name of this host in greetings, Received fields and message ids; empty stands for "
 		"what the system says."),
+	CONF_ROW(STR, default_domain, "", 0, 0,
+		"The domain of names without one, and of the system's users; empty stands for hostname."),
 	CONF_ROW(PATH, root, "/", 0, 0,
 		"What the relative paths of all files are relative to. If it is relative itself, it "
 		"starts at the folder of this file."),

@@ -62,6 +62,18 @@ static int fill_hostname(struct config *config, const char **err_r)
 	return -1;
 }
 
+static int fill_default_domain(struct config *config, const char **err_r)
+{
+	struct common_conf *common = &config->common;
+	if (!common->default_domain[0])
+		common->default_domain = common->hostname;
+	if (is_host_name(common->default_domain))
+		return 0;
+	*err_r = pool_printf(config->pool, "%s: default_domain: \"%s\" is not a domain name.",
+		conf_file_path(config->main_file), common->default_domain);
+	return -1;
+}
+
 static int fill_common(struct config *config, const char **err_r)
 {
 	struct common_conf *common = &config->common;
@@ -76,7 +88,7 @@ static int fill_common(struct config *config, const char **err_r)
 	if (strcmp(common->log, "syslog") != 0 && strcmp(common->log, "stderr") != 0 &&
 		common->log[0] != '/')
 		common->log = join(config->pool, root, common->log);
-	return fill_hostname(config, err_r);
+	return fill_hostname(config, err_r) < 0 ? -1 : fill_default_domain(config, err_r);
 }
 
 /* The sentence outlives the pool it was written in, until the thread's next failure: there is no

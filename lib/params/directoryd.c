@@ -6,9 +6,7 @@ const struct conf_row directoryd_conf_rows[] = {
 	CONF_ROW(BOOL, system_users, "yes", 0, 0,
 		"Whether users of /etc/passwd receive mail at the default domain."),
 	CONF_ROW(NUM, system_uid_least, "1000", 0, 0,
-		"System users below this uid receive no mail, except root by its alias."),
-	CONF_ROW(STR, default_domain, "", 0, 0,
-		"The domain of names without one; empty stands for hostname."),
+		"System users below this uid receive no mail, except root by its alias; nobody (65534) receives none either."),
 	CONF_ROW(
 		NUM, scram_iterations, "4096", 4096, 1000000, "Iteration count of new SCRAM keys."),
 	CONF_ROW(NUM, password_threads, "2", 1, 8, "Threads that hash passwords."),

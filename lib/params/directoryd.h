@@ -7,7 +7,6 @@
 struct directoryd_conf {
 	bool system_users;
 	uint64_t system_uid_least;
-	const char *default_domain;
 	uint64_t scram_iterations;
 	uint64_t password_threads;
 	int64_t ticket_life;

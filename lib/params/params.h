@@ -22,6 +22,7 @@ const struct params_table *params_table_find(const char *program);
 /* Where everything is and who we are: the rows before any section of thurn.conf. */
 struct common_conf {
 	const char *hostname; /* in greetings, Received, Message-ID; default: the host's name */
+	const char *default_domain; /* of names without one; default: hostname */
 	const char *root;     /* what relative paths below are relative to */
 	const char *queue_dir, *store_dir, *run_dir, *directory_dir, *program_dir;
 	const char *log; /* syslog, stderr or a path */

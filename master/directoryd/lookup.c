@@ -64,7 +64,7 @@ static int try_system_user(struct query *q, const char *key)
 static int name_own_account(struct query *q, const char *key, const struct alias_record *alias)
 {
 	for (size_t i = 0; i < alias->n; i++) {
-		if (strcmp(alias->targets[i], key) != 0)
+		if (strcmp(alias->targets[i].address, key) != 0)
 			continue;
 		int rc = try_user(q, key);
 		return rc == 0 ? try_system_user(q, key) : rc;
@@ -83,7 +83,7 @@ static int try_alias(struct query *q, const char *key)
 		q->reply->account = "";
 	struct dir_target *targets = pool_array(q->pool, alias.n, sizeof(*targets));
 	for (size_t i = 0; i < alias.n; i++)
-		targets[i].address = alias.targets[i];
+		targets[i].address = alias.targets[i].address;
 	q->reply->status = DIR_ALIAS;
 	q->reply->targets = (struct ipc_list){targets, alias.n};
 	return 1;
@@ -145,11 +145,14 @@ static int search(struct query *q)
 	return rc;
 }
 
-/* localhost is another name of the default domain. */
-static bool is_ours(struct directoryd *d, const char *domain)
+/* localhost and the host's own name are other names of the default domain, unless they are domains by themselves. */
+static const char *own_domain(struct directoryd *d, const char *domain)
 {
-	return strcmp(domain, d->default_domain) == 0 || strcmp(domain, "localhost") == 0
-		|| records_domain(d->records, domain);
+	if (strcmp(domain, d->default_domain) == 0 || records_domain(d->records, domain))
+		return domain;
+	if (strcmp(domain, "localhost") == 0 || strcasecmp(domain, d->svc->common->hostname) == 0)
+		return d->default_domain;
+	return NULL;
 }
 
 void lookup_resolve(struct directoryd *d, struct pool *pool, const char *local, const char *domain,
@@ -158,10 +161,10 @@ void lookup_resolve(struct directoryd *d, struct pool *pool, const char *local, 
 	const char *known = *domain ? name_domain(pool, domain) : d->default_domain;
 	*reply_r = (struct dir_resolve_reply){
 		.status = DIR_NOT_LOCAL, .account = "", .canonical = ""};
-	if (!known || !is_ours(d, known))
+	if (known)
+		known = own_domain(d, known);
+	if (!known)
 		return;
-	if (strcmp(known, "localhost") == 0 && !records_domain(d->records, known))
-		known = d->default_domain;
 	reply_r->status = DIR_UNKNOWN;
 	struct query q = {.d = d, .pool = pool, .domain = known, .reply = reply_r};
 	q.key = name_key(d, pool, local, known);

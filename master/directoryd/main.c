@@ -111,8 +111,7 @@ static int open_database(struct directoryd *d, const char **err_r)
 
 static const char *default_domain(struct directoryd *d)
 {
-	return name_domain(d->svc->pool,
-		*d->conf->default_domain ? d->conf->default_domain : d->svc->common->hostname);
+	return name_domain(d->svc->pool, d->svc->common->default_domain);
 }
 
 static int start_root(struct service_ctx *svc, const char **err_r)
@@ -123,7 +122,7 @@ static int start_root(struct service_ctx *svc, const char **err_r)
 	svc->state = d;
 	d->default_domain = default_domain(d);
 	if (!d->default_domain) {
-		*err_r = "hostname (or default_domain) is not a domain name.";
+		*err_r = "default_domain (or hostname) is not a domain name.";
 		return -1;
 	}
 	return sasl_start(err_r);
@@ -152,7 +151,7 @@ static void reload(struct service_ctx *svc)
 	if (domain)
 		d->default_domain = domain;
 	else
-		log_error("hostname (or default_domain) is not a domain name; %s stays.", d->default_domain);
+		log_error("default_domain (or hostname) is not a domain name; %s stays.", d->default_domain);
 	tickets_set_life(d->tickets, d->conf->ticket_life);
 	exchanges_set_delay(d->exchanges, d->conf->failure_delay);
 }

@@ -20,7 +20,7 @@ def etc(tmp_path_factory):
 
 
 USAGE = [
-    [], ["nonsense"], ["user"], ["user", "add"], ["user", "add", "no-address"],
+    [], ["nonsense"], ["user"], ["user", "add"], ["user", "add", "no@"],
     ["user", "add", "a@b.test", "extra"], ["user", "add", "a@b.test", "--unknown"],
     ["user", "add", "a@b.test", "--quota", "big"], ["user", "add", "a@b.test", "--quota"],
     ["user", "add", "a@b.test", "--no-password=x"], ["domain", "add", "a b"],

@@ -69,7 +69,7 @@ def test_names(thurn, mechanism):
 
 
 def test_names_without_domain_are_the_default_domains(instance):
-    t = instance(settings={"directoryd.default_domain": "sandbox.test", "directoryd.failure_delay": "0"})
+    t = instance(settings={"default_domain": "sandbox.test", "directoryd.failure_delay": "0"})
     for mechanism in MECHANISMS:
         with Pop(t, "wrap") as c:
             ok, reply = c.login(mechanism, "Anna", t.password("anna"))

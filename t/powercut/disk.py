@@ -49,6 +49,38 @@ def read_events(path):
     return events
 
 
+class Image:
+    """A file's bytes; zeros at its end are not kept."""
+    __slots__ = ("data", "size")
+
+    def __init__(self, data=b"", size=0):
+        self.data, self.size = bytearray(data), size
+
+    def copy(self):
+        return Image(self.data, self.size)
+
+    def write(self, at, data, length):
+        """data None: zeros."""
+        have = len(self.data)
+        if data is None:
+            end = min(at + length, have)
+            if at < end:
+                self.data[at:end] = bytes(end - at)
+        else:
+            if have < at:
+                self.data.extend(bytes(at - have))
+            self.data[at:at + length] = data
+        self.size = max(self.size, at + length)
+
+    def resize(self, size):
+        del self.data[size:]
+        self.size = size
+
+    def part(self, at, length):
+        some = self.data[at:at + length]
+        return some + bytes(length - len(some))
+
+
 class Node:
     """A file or folder: what is durable, what came since (numbers of events with it), and what programs see."""
 
@@ -56,28 +88,19 @@ class Node:
         self.inode, self.owner, self.folder = inode, owner, folder
         self.path = ""  # as it was named last
         self.pending, self.owners = [], []
-        self.seen = {} if folder else bytearray()
-        self.durable = {} if folder else bytearray()
-
-
-def apply_write(image, at, data, length):
-    if len(image) < at + length:
-        image.extend(bytes(at + length - len(image)))
-    image[at:at + length] = data if data is not None else bytes(length)
+        self.seen = {} if folder else Image()
+        self.durable = {} if folder else Image()
 
 
 def apply(image, op):
     _, kind, at, length, data = op
     if kind == "write":
-        apply_write(image, at, data, length)
+        image.write(at, data, length)
     elif kind == "words":
         for offset, word in data:
-            apply_write(image, offset, word, len(word))
+            image.write(offset, word, len(word))
     elif kind == "size":
-        if len(image) > at:
-            del image[at:]
-        else:
-            image.extend(bytes(at - len(image)))
+        image.resize(at)
 
 
 class Disk:
@@ -109,8 +132,9 @@ class Disk:
             node.durable = dict(node.seen)
         else:
             with open(path, "rb") as f:
-                node.durable = bytearray(f.read())
-            node.seen = bytearray(node.durable)
+                data = f.read()
+            node.durable = Image(data.rstrip(b"\0"), len(data))
+            node.seen = node.durable.copy()
         return node
 
     # --- events ---
@@ -138,7 +162,7 @@ class Disk:
         node = self.nodes.get(e.inode)
         if e.c & PUNCH_HOLE:
             self.change(e, "write", e.a, e.b)
-        elif node and not e.c & KEEP_SIZE and e.a + e.b > len(node.seen):
+        elif node and not e.c & KEEP_SIZE and e.a + e.b > node.seen.size:
             self.change(e, "size", e.a + e.b)
 
     def mapped(self, e):
@@ -146,7 +170,7 @@ class Disk:
         if not node:
             return
         now = e.data + bytes(e.b - len(e.data))
-        was = node.seen[e.a:e.a + e.b]
+        was = node.seen.part(e.a, e.b)
         words = [(e.a + i, now[i:i + WORD]) for i in range(0, len(now), WORD) if now[i:i + WORD] != was[i:i + WORD]]
         if words:
             self.change(e, "words", words[0][0], words[-1][0] + WORD - words[0][0], words)
@@ -301,15 +325,16 @@ class Cut:
                 until[sector] = rng.choice((0, n, rng.randint(0, n)))
             return until[sector]
 
-        image, size = bytearray(node.durable), len(node.durable)
+        image = node.durable.copy()
+        size = image.size
         for i, op in enumerate(ops):
             _, kind, at, length, data = op
             if i < size_at:
                 size = at if kind == "size" else max(size, at + length)
             if kind == "size":
-                if i < size_at and at < len(image):
-                    del image[at:]
-            elif data is None and at >= len(image):
+                if i < size_at:
+                    del image.data[at:]
+            elif data is None and at >= len(image.data):
                 continue  # zeros where there is nothing
             elif kind == "words":
                 self.put_words(image, data, i, has)
@@ -318,21 +343,21 @@ class Cut:
                     apply(image, op)
             else:
                 self.put_sectors(image, op, i, has)
-        apply(image, (0, "size", size, 0, None))
+        image.resize(size)
         return image
 
     def put_words(self, image, words, i, has):
         for at, word in words:
             k = has(at // self.sector)
             if i < k or (i == k and self.style != "names" and self.rng.random() < 0.5):
-                apply_write(image, at, word, len(word))
+                image.write(at, word, len(word))
 
     def put_sectors(self, image, op, i, has):
         _, _, at, length, data = op
         for sector in self.touched(op):
             if i < has(sector):
                 begin, end = max(at, sector * self.sector), min(at + length, (sector + 1) * self.sector)
-                apply_write(image, begin, data and data[begin - at:end - at], end - begin)
+                image.write(begin, data and data[begin - at:end - at], end - begin)
 
     def owner(self, node):
         if not node.owners or self.style == "nothing":
@@ -362,6 +387,6 @@ class Cut:
     def write_file(self, node, path):
         image = self.image(node, os.path.basename(path))
         with open(path, "wb") as f:
-            f.write(image.rstrip(b"\0"))
-            f.truncate(len(image))
+            f.write(image.data)
+            f.truncate(image.size)
         self.set_owner(node, path)

@@ -133,3 +133,32 @@ def look_at_cuts(cuts, start, count, seed, program, folder, timeout):
         judge.look(cuts, now, number, expected, synced, seed, next(style))
     judge.end()
     return judge.wrong, judge.done
+
+
+def look_at_recoveries(cuts, start, count, each, seed, programs, folder, timeout, record):
+    """The same with a second cut while the first one is recovered from: each of count recoveries is cut at `each` places.
+    record(path, root): makes a record there."""
+    wrong, done, style, rng = [], 0, styles(seed), random.Random(seed)
+    for number, now, expected, synced in cuts.walk(start, cuts.choose(start, count, seed)):
+        place, s = os.path.join(folder, "first.%s.%d" % (seed, number)), next(style)
+        now.leave(place, "%s/%d" % (seed, number), s)
+        os.mkdir(place + ".bin")
+        shutil.copy(os.path.join(programs, "look"), place + ".bin")
+        record(place + ".bin/record", place)
+        disk_before = disk.Disk(place, cuts.below)
+        found = expect.look(place + ".bin/look", *(os.path.join(place, b) for b in cuts.below), timeout)
+        what = "%s, %s, seed %s" % (cuts.describe(number), s, seed)
+        wrong += ["%s: %s" % (what, w) for w in expect.judge(expected, found, synced)]
+        events = disk.read_events(place + ".bin/record")
+        judge = Judge(os.path.join(os.path.dirname(programs), "look"), folder, timeout)
+        stops = sorted(rng.sample(range(1, len(events) + 1), min(each, len(events))))
+        for i, e in enumerate(events):
+            disk_before.happen(e)
+            if i + 1 in stops:
+                judge.look(cuts, disk_before, number, expected, synced, "%s.%d" % (seed, i + 1), next(style))
+        judge.end()
+        wrong += judge.wrong
+        done += judge.done
+        shutil.rmtree(place)
+        shutil.rmtree(place + ".bin")
+    return wrong, done

@@ -79,7 +79,7 @@ def all_is_well(thurn):
     reading_goes_on(thurn)
 
 
-@pytest.mark.parametrize("folder", SIZES if full() else ["queue", "store", "directory"])
+@pytest.mark.parametrize("folder", SIZES if full() else ["queue", "store"])
 def test_now_and_then(disk, folder):
     """The disk fills up at moments that nobody can foresee, while mail comes in, is delivered and read."""
     thurn, small = disk(folder)

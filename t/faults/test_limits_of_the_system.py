@@ -8,6 +8,7 @@ import time
 
 import pytest
 import wire
+from conftest import full
 from mail import message
 from traffic import Traffic, found, wait_until_all_there
 
@@ -141,7 +142,7 @@ def limit_memory(pid, more):
 
 
 @pytest.mark.skipif(t.SAN, reason="the sanitizers need all the address space")
-@pytest.mark.parametrize("service", ["smtp", "imapd", "local-agent", "queue", "directory", "imaps"])
+@pytest.mark.parametrize("service", ["smtp", "imapd", "queue"] + ["local-agent", "directory", "imaps"] * full())
 def test_memory_runs_out(instance, service):
     """The process may end, and says why; another takes its place."""
     thurn = instance(users=("anna", "bert", "cleo", "dora"), settings={**ONE, "qmgr.retry_first": "1s", "qmgr.retry_most": "2s",

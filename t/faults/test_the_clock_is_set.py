@@ -10,6 +10,7 @@ import time
 
 import pytest
 import wire
+from conftest import full
 from mail import message
 
 import thurn as t
@@ -161,6 +162,7 @@ def test_started_again_with_a_clock_that_was_ahead(world):
     expect(thurn, sink, state, 4, "d")
 
 
+@pytest.mark.skipif(not full(), reason="THURN_FULL=1")
 def test_ten_days_ahead_and_back(world):
     """Mail that was accepted after the clock was mended is not old."""
     clock, thurn, sink, state = world

@@ -72,9 +72,22 @@ def test_it_comes_back_when_master_is_killed(machine):
     deliver(machine, 3)
 
 
+def test_an_upgrade_in_place_is_what_systemd_watches_on(machine):
+    old = show(machine, "MainPID")
+    said = machine.run("dpkg -i --force-unsafe-io /root/thurn.deb")
+    assert (show(machine, "MainPID"), show(machine, "ActiveState")) == (old, "active"), said
+    assert "upgrade binary=" in machine.run("journalctl --no-pager -u thurn -n 60")
+    machine.run("test /proc/%s/exe -ef /usr/lib/thurn/master" % old)
+    deliver(machine, 4)
+    machine.run("echo '# of before' >>/usr/lib/systemd/system/thurn.service && "
+                "dpkg -i --force-unsafe-io /root/thurn.deb")
+    assert show(machine, "MainPID") != old and show(machine, "ActiveState") == "active"
+    deliver(machine, 5)
+
+
 def test_removal_stops_it_and_leaves_the_mail(machine):
     machine.run("dpkg -r --force-depends --force-unsafe-io thurn")
     assert machine.run("systemctl is-active thurn || :").strip() == "inactive"
     assert machine.run("ps -e -o args | grep -c '[/]etc/thurn' || :") == "0\n"
     machine.run("dpkg -i --force-unsafe-io /root/thurn.deb")
-    deliver(machine, 4)
+    deliver(machine, 6)

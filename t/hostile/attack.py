@@ -19,6 +19,7 @@ import thurn as t
 
 SLOWEST = 10          # seconds that the well-behaved client may wait for one answer; usual are some milliseconds
 PROBE = "127.0.0.9"   # its address
+IP_BIND_ADDRESS_NO_PORT = 24  # else each bind searches among all that are in use
 
 
 def pss(thurn):
@@ -50,6 +51,7 @@ class Door:
         if rcvbuf:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        s.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
         s.bind((source, 0))
         s.settimeout(30 * t.SLOW)
         s.connect(("127.0.0.1", thurn.ports[self.port]))
@@ -238,7 +240,7 @@ class Guard:
     def send_message(self):
         with self.connect(self.by) as c:
             assert c.line().startswith(b"220 ")
-            c.send(b"EHLO probe.test\r\nMAIL FROM:<probe@elsewhere.test>\r\nRCPT TO:<probe@sandbox.test>\r\nDATA\r\n")
+            c.send(c.door.hello + b"MAIL FROM:<probe@elsewhere.test>\r\nRCPT TO:<probe@sandbox.test>\r\nDATA\r\n")
             while not (line := c.line()).startswith(b"354"):
                 assert line[:1] == b"2", line
             c.send(b"Subject: probe\r\n\r\nHello.\r\n.\r\nQUIT\r\n")

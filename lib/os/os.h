@@ -75,6 +75,9 @@ void os_drop_privilege(uid_t uid, gid_t gid, const char *chroot_to);
 void os_no_new_privs(void);
 /* Gives freed memory back to the system: after start-up, before a process waits for days. */
 void os_trim_memory(void);
+/* A mapped file that is about to be read through: its pages at once instead of one fault for every few. p: of mmap. Best
+ * effort. */
+void os_map_ahead(void *p, size_t n);
 /* Whether this is a build with the address sanitizer, whose run-time needs system calls a sandbox
  * refuses. */
 bool os_is_sanitized(void);

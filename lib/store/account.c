@@ -1,4 +1,4 @@
-/* Open accounts: one object for each, shared by its sessions; idle ones are kept for a while. */
+/* Open accounts: one object for each, shared by its sessions. */
 #include "store/account.h"
 
 #include <unistd.h>
@@ -38,11 +38,10 @@ static void account_free(struct account *a)
 }
 
 /* Out of the table first: who opens it while this one syncs gets a new object. */
-static void evict(struct account *a)
+void account_evict(struct account *a)
 {
 	struct store *s = a->store;
-	list_remove(&a->idle_link);
-	s->nidle--;
+	idle_account_take(a);
 	if (hash_find(s->accounts, span_of(a->id)) == a)
 		hash_remove(s->accounts, span_of(a->id));
 	if (a->unsynced && !a->stale && account_commit(a, a->live.at) != STORE_OK)
@@ -86,7 +85,7 @@ static void forget_if_stale(struct store *s, const char *id)
 	if (!a || !a->stale || a->loading)
 		return;
 	if (a->refs == 0)
-		evict(a);
+		account_evict(a);
 	else
 		hash_remove(s->accounts, span_of(id)); /* its sessions still have it */
 }
@@ -109,10 +108,7 @@ static enum store_status open_once(
 	bool first = !a;
 	if (first)
 		a = add_account(store, id);
-	if (!list_is_empty(&a->idle_link)) {
-		list_remove(&a->idle_link);
-		store->nidle--;
-	}
+	idle_account_take(a);
 	a->refs++;
 	if (first)
 		load_now(a, create);
@@ -160,24 +156,15 @@ void account_close(struct account **account)
 	*account = NULL;
 	if (!a || --a->refs > 0)
 		return;
-	struct store *s = a->store;
 	log_drop_window(&a->log);
-	list_add_tail(&s->idle, &a->idle_link);
-	s->nidle++;
-	if (a->stale)
-		evict(a);
-	else if (s->nidle > IDLE_ACCOUNTS_MAX)
-		evict(list_entry(s->idle.next, struct account, idle_link));
+	idle_account_put(a);
 }
 
 void account_hold(struct account *a)
 {
 	fiber_group_enter(&a->store->busy);
 	a->refs++;
-	if (!list_is_empty(&a->idle_link)) {
-		list_remove(&a->idle_link);
-		a->store->nidle--;
-	}
+	idle_account_take(a);
 }
 
 void account_release(struct account *a)
@@ -214,7 +201,7 @@ void accounts_close(struct store *s)
 	sync_open_accounts(s);
 	fiber_group_wait(&s->busy, IO_FOREVER);
 	while (!list_is_empty(&s->idle))
-		evict(list_entry(s->idle.next, struct account, idle_link));
+		account_evict(list_entry(s->idle.next, struct account, idle_link));
 }
 
 void account_usage(struct account *a, uint64_t *bytes_r, uint64_t *messages_r)

@@ -2,7 +2,8 @@
  * An account that this process has open, for the files of lib/store only. One object for all of its
  * sessions; lives on one thread's loop.
  *
- *	account.c   opening, closing, the cache of idle ones
+ *	account.c   opening, closing
+ *	idle.c      the cache of what nobody uses
  *	load.c      files into memory; recovery
  *	follow.c    reading what others wrote; what may be shown
  *	write.c     the lock, one record, making it durable; healing after a failed sync
@@ -31,8 +32,10 @@ struct store {
 	size_t npartitions;
 	struct packs packs;
 	struct hash *accounts; /* by id; also idle ones */
-	struct list idle;      /* oldest first */
-	unsigned nidle;
+	struct list idle, idle_indexes; /* oldest first */
+	unsigned nidle, nidle_indexes;
+	size_t idle_rows; /* of the idle indexes, in memory of our own */
+	struct loop_timer *idle_timer;
 	char boot[40];
 	int (*sync)(int fd); /* fdatasync; tests make it fail */
 	int inotify;	     /* -1: not in use */
@@ -56,6 +59,7 @@ struct account {
 	char id[ACCOUNT_ID_ROOM];
 	unsigned refs;
 	struct list idle_link;
+	int64_t idle_since; /* clock_mono_ms */
 	bool loading, stale; /* stale: memory and files disagree; sessions end, the next open loads
 				anew */
 	enum store_status load_status;
@@ -81,11 +85,26 @@ struct account {
 };
 
 #define IDLE_ACCOUNTS_MAX 128
-#define LOCK_MS		  10000 /* for what has no deadline of its own */
+#define IDLE_INDEXES_MAX  256
+#define IDLE_ROWS_MAX     65536 /* of 80 octets and more that are not in a checkpoint's file */
+#define IDLE_MS		  (10 * 60 * 1000)
+
+#define LOCK_MS 10000 /* for what has no deadline of its own */
 
 /* account.c: a reference for work beside the sessions; store_close waits for it. */
 void account_hold(struct account *a);
 void account_release(struct account *a);
+
+/* Out of all tables, synced and freed. Nobody has a reference. */
+void account_evict(struct account *a);
+
+/* idle.c */
+void idle_account_put(struct account *a); /* may evict it, or another one */
+void idle_account_take(struct account *a); /* no harm when it was not there */
+void idle_index_put(struct account *a, struct index *x); /* may free it */
+void idle_index_take(struct index *x);
+/* It is idle, and needs so much more memory that it is to be put again. */
+bool idle_index_has_grown(const struct index *x);
 
 /* load.c: fills a->... on a helper thread. */
 enum store_status account_load(struct account *a, bool create);

@@ -6,6 +6,7 @@
 
 static void show(struct account *a, const struct record *r, uint64_t origin)
 {
+	struct index *grown = NULL;
 	size_t at = 0;
 	struct span key;
 	void *value;
@@ -15,7 +16,11 @@ static void show(struct account *a, const struct record *r, uint64_t origin)
 		struct index *x = value;
 		if (index_apply(x, r, origin) < 0)
 			x->damaged = true;
+		if (idle_index_has_grown(x))
+			grown = x;
 	}
+	if (grown)
+		idle_index_put(a, grown);
 }
 
 static void hold_back(struct account *a, const struct record *r, uint64_t origin)

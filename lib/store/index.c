@@ -16,6 +16,7 @@ void index_init(struct index *x, uint32_t mailbox)
 {
 	*x = (struct index){.mailbox = mailbox, .at = LOG_FIRST};
 	list_init(&x->views);
+	list_init(&x->idle_link);
 }
 
 void index_fini(struct index *x)
@@ -70,16 +71,30 @@ void index_name(char name[32], uint32_t mailbox)
 	snprintf(name, 32, "index/%x", mailbox);
 }
 
-/* UIDs must ascend, whatever the sums say: everything searches in them. */
-static bool rows_are_sane(const struct index *x)
+#define CHECK_ROWS 1024 /* what a processor's cache holds */
+
+/* UIDs must ascend, whatever the sum says: everything searches in them. */
+static bool is_ascending(const struct msg_row *rows, size_t n, uint32_t *last)
 {
-	uint32_t last = 0;
-	for (size_t i = 0; i < x->nbase; i++) {
-		if (x->base[i].uid <= last)
-			return false;
-		last = x->base[i].uid;
+	bool good = true;
+	for (size_t i = 0; i < n; i++) {
+		good &= rows[i].uid > *last;
+		*last = rows[i].uid;
 	}
-	return true;
+	return good;
+}
+
+/* One pass for both. */
+static bool rows_are_sane(const struct msg_row *rows, size_t n, uint32_t want)
+{
+	uint32_t crc = 0, last = 0;
+	bool good = true;
+	for (size_t at = 0; at < n && good; at += CHECK_ROWS) {
+		size_t some = num_min(n - at, CHECK_ROWS);
+		crc = os_crc32c(crc, rows + at, some * sizeof(*rows));
+		good = is_ascending(rows + at, some, &last);
+	}
+	return good && crc == want;
 }
 
 static int use_map(struct index *x, const char *account)
@@ -88,14 +103,16 @@ static int use_map(struct index *x, const char *account)
 	const char *p = x->map.p;
 	if (checkpoint_parse(&c, INDEX_MAGIC, account, span_make(p, x->map.n)) < 0 ||
 		c.mailbox != x->mailbox || c.count > STORE_MESSAGES_MAX ||
-		c.count * sizeof(struct msg_row) != x->map.n - CHECKPOINT_HEADER ||
-		os_crc32c(0, p + CHECKPOINT_HEADER, x->map.n - CHECKPOINT_HEADER) != c.body_crc)
+		c.count * sizeof(struct msg_row) != x->map.n - CHECKPOINT_HEADER)
 		return 0;
+	os_map_ahead(x->map.p, x->map.n);
 	x->base = (struct msg_row *)((char *)x->map.p + CHECKPOINT_HEADER);
+	if (!rows_are_sane(x->base, (size_t)c.count, c.body_crc))
+		return 0;
 	x->n = x->nbase = (size_t)c.count;
 	x->at = c.at;
 	x->changes = c.changes;
-	return rows_are_sane(x) && !mapping_is_bad(&x->map);
+	return !mapping_is_bad(&x->map);
 }
 
 int index_map(struct index *x, int dirfd, const char *account)

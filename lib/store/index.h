@@ -38,6 +38,12 @@ struct index {
 	size_t seen_prefix;	/* all rows before this slot are gone or seen */
 	struct list views;
 	bool damaged;
+
+	/* Only idle.c's, while no view looks. */
+	struct account *account;
+	struct list idle_link;
+	size_t idle_rows;
+	int64_t idle_since;
 };
 
 /* Entries of the journal that a view which does not sync can hold up; then they become one for all

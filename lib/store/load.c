@@ -437,6 +437,7 @@ void account_unload(struct account *a)
 	void *value;
 	for (size_t at = 0; hash_next(a->indexes, &at, &key, &value);) {
 		struct index *x = value;
+		idle_index_take(x);
 		index_fini(x);
 		mem_free(&x);
 	}

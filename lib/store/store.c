@@ -149,6 +149,7 @@ int store_open_with(const struct store_conf *conf, int (*sync)(int fd), struct s
 	s->inotify = -1;
 	s->accounts = hash_new();
 	list_init(&s->idle);
+	list_init(&s->idle_indexes);
 	copy_conf(s, conf);
 	char boot[37];
 	os_boot_id(boot);
@@ -177,6 +178,7 @@ void store_close(struct store **store)
 	if (!s)
 		return;
 	accounts_close(s);
+	loop_timer_remove(&s->idle_timer);
 	watch_close(s);
 	packs_fini(&s->packs);
 	hash_free(&s->accounts);

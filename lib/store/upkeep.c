@@ -96,7 +96,8 @@ static int load_rows(void *arg)
 	return job->last >= job->index->at ? fill_index(job) : 0;
 }
 
-static struct rows_job rows_job_of(struct account *a, struct index *x, const struct mailbox *m)
+static struct rows_job rows_job_of(
+	struct account *a, struct index *x, const struct mailbox *m, uint64_t due)
 {
 	return (struct rows_job){
 		.a = a,
@@ -107,7 +108,7 @@ static struct rows_job rows_job_of(struct account *a, struct index *x, const str
 		.at = a->shown.at,
 		.sequence = a->shown.sequence,
 		.changes = m->changes,
-		.due = index_due(m->messages),
+		.due = due,
 	};
 }
 
@@ -120,7 +121,7 @@ static void index_free(struct index **x)
 /* Loaded as of some moment; then what came meanwhile, until nothing has. */
 static enum store_status load_index(struct account *a, const struct mailbox *m, struct index *x)
 {
-	struct rows_job job = rows_job_of(a, x, m);
+	struct rows_job job = rows_job_of(a, x, m, 0);
 	uint32_t id = m->id;
 	if (io_call(load_rows, &job) < 0)
 		return STORE_DAMAGED;
@@ -158,24 +159,13 @@ enum store_status account_index(struct account *a, uint32_t mailbox, struct inde
 			hash_set(a->indexes, span_make(&mailbox, sizeof(mailbox)), x);
 		}
 	}
-	if (x->damaged || mapping_is_bad(&x->map))
+	idle_index_take(x);
+	if (x->damaged || mapping_is_bad(&x->map)) {
+		account_index_unused(a, x);
 		return STORE_DAMAGED;
+	}
 	*index_r = x;
 	return STORE_OK;
-}
-
-/* Kept while it costs little beyond the mapped file. */
-#define KEEP_TOUCHED 4096
-
-void account_index_unused(struct account *a, struct index *x)
-{
-	if (!list_is_empty(&x->views))
-		return;
-	bool small = x->touched <= KEEP_TOUCHED && x->gone.n == 0;
-	if (small && !x->damaged && !mapping_is_bad(&x->map) && tree_find(&a->shown, x->mailbox))
-		return;
-	hash_remove(a->indexes, span_make(&x->mailbox, sizeof(x->mailbox)));
-	index_free(&x);
 }
 
 /* --- checkpoints --- */
@@ -209,6 +199,15 @@ static int write_rows(void *arg)
 		job->a->store->sync);
 }
 
+/* How many row changes behind a mailbox's checkpoint make a new one worth it. */
+typedef uint64_t (*due_fn)(uint32_t messages);
+
+/* When nobody looks at it any more: who opens it next, in this process or another, need not read much behind it. */
+static uint64_t due_at_rest(uint32_t messages)
+{
+	return messages / 64 < 256 ? 256 : messages / 64;
+}
+
 /* Rule 15: at most what is durable. */
 static bool shown_is_durable(struct account *a)
 {
@@ -221,14 +220,14 @@ static bool shown_is_durable(struct account *a)
 	return false;
 }
 
-static void checkpoint_rows(struct account *a, uint32_t mailbox)
+static void checkpoint_rows(struct account *a, uint32_t mailbox, due_fn due)
 {
 	const struct mailbox *m;
 	if (!shown_is_durable(a) || !(m = tree_find(&a->shown, mailbox)))
 		return;
 	struct index x;
 	index_init(&x, mailbox);
-	struct rows_job job = rows_job_of(a, &x, m);
+	struct rows_job job = rows_job_of(a, &x, m, due(m->messages));
 	if (io_call(write_rows, &job) < 0)
 		log_warning("Mailbox %x of account %s can't be checkpointed: %m.", mailbox, a->id);
 	struct mailbox *live = tree_find(&a->live, mailbox);
@@ -271,23 +270,24 @@ static bool tree_is_due(const struct account *a)
 	return a->live.added > TREE_DUE + (uint64_t)a->live.boxes.n * TREE_PER_BOX;
 }
 
-static bool rows_are_due(const struct account *a, uint32_t mailbox)
+static bool rows_are_due(const struct account *a, uint32_t mailbox, due_fn due)
 {
 	const struct mailbox *m = mailbox ? tree_find(&a->live, mailbox) : NULL;
-	return m && m->changes >= m->checkpointed + index_due(m->messages);
+	return m && m->changes >= m->checkpointed + due(m->messages);
 }
 
 struct upkeep {
 	struct account *a;
 	uint32_t mailbox;
+	due_fn due;
 };
 
 static void do_upkeep(void *arg)
 {
 	struct upkeep *u = arg;
 	struct account *a = u->a;
-	if (rows_are_due(a, u->mailbox))
-		checkpoint_rows(a, u->mailbox);
+	if (rows_are_due(a, u->mailbox, u->due))
+		checkpoint_rows(a, u->mailbox, u->due);
 	if (tree_is_due(a) && shown_is_durable(a))
 		account_write_tree(a);
 	a->upkeep = false;
@@ -295,16 +295,30 @@ static void do_upkeep(void *arg)
 	account_release(a);
 }
 
-void account_upkeep(struct account *a, uint32_t mailbox)
+static void keep_up(struct account *a, uint32_t mailbox, due_fn due)
 {
-	if (a->upkeep || a->stale || (!tree_is_due(a) && !rows_are_due(a, mailbox)))
+	if (a->upkeep || a->stale || (!tree_is_due(a) && !rows_are_due(a, mailbox, due)))
 		return;
 	struct upkeep *u = mem_new(struct upkeep);
-	*u = (struct upkeep){.a = a, .mailbox = mailbox};
+	*u = (struct upkeep){.a = a, .mailbox = mailbox, .due = due};
 	a->upkeep = true;
 	account_hold(a);
 	if (fiber_self())
 		fiber_start("checkpoint", do_upkeep, u);
 	else
 		do_upkeep(u);
+}
+
+void account_upkeep(struct account *a, uint32_t mailbox)
+{
+	keep_up(a, mailbox, index_due);
+}
+
+void account_index_unused(struct account *a, struct index *x)
+{
+	uint32_t mailbox = x->mailbox;
+	if (!list_is_empty(&x->views))
+		return;
+	idle_index_put(a, x);
+	keep_up(a, mailbox, due_at_rest);
 }

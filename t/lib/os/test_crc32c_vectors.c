@@ -42,11 +42,28 @@ static void pieces_and_both_ways_agree(void **state)
 	}
 }
 
+/* Long ones are summed in blocks side by side. */
+static void long_ones_agree(void **state)
+{
+	static unsigned char bytes[5 * 12288 + 300];
+	(void)state;
+	os_random(bytes, sizeof(bytes));
+	for (size_t n = 4096; n <= sizeof(bytes); n += 4091) {
+		uint32_t whole = os_crc32c_portable(0, bytes, n);
+		assert_int_equal(os_crc32c(0, bytes, n), whole);
+		assert_int_equal(os_crc32c(os_crc32c(0, bytes, n / 3), bytes + n / 3, n - n / 3), whole);
+	}
+	memset(bytes, 0, sizeof(bytes));
+	assert_int_equal(os_crc32c(7, bytes, sizeof(bytes)),
+		os_crc32c_portable(7, bytes, sizeof(bytes)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_values),
 		cmocka_unit_test(pieces_and_both_ways_agree),
+		cmocka_unit_test(long_ones_agree),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,9 @@ static bool parse_use(struct imap_parse *c, enum special_use *use_r)
 	for (int use = USE_NONE + 1; use < USE_COUNT_; use++)
 		if (span_iis(name, special_use_names[use] + 1))
 			*use_r = (enum special_use)use;
-	return imap_parse_char(c, ')') && imap_parse_char(c, ')');
+	if (!imap_parse_char(c, ')'))
+		return false;
+	return imap_parse_char(c, ')');
 }
 
 void cmd_create(struct session *s, struct cmd *cmd)

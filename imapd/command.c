@@ -9,7 +9,7 @@ static const struct verb verbs[];
 static void put_answer(struct cmd *cmd, enum cmd_status status, const char *code, const char *text)
 {
 	if (cmd->status != CMD_NONE)
-		log_panic("%s answers twice", cmd->verb->name);
+		log_panic("%s answers twice", cmd->verb ? cmd->verb->name : "a line");
 	cmd->status = status;
 	cmd->code = code;
 	cmd->text = text;

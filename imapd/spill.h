@@ -21,7 +21,7 @@ struct spill {
 
 void spill_init(struct spill *sp, const char *dir);
 void spill_fini(struct spill *sp);
-void spill_add(struct spill *sp, struct span bytes);
+void spill_add(struct spill *sp, struct span in);
 /* The whole message, valid until spill_fini. False: disk trouble, said in the log. */
 bool spill_finish(struct spill *sp, struct span *message_r);
 

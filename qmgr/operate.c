@@ -71,7 +71,7 @@ static void next_page(struct walk *w)
 	w->nrows = ledger_places(w->q->ledger, w->last, *w->last, PAGE, w->page_pool, &w->rows);
 	w->rows_at = 0;
 	w->rows_end = w->nrows < PAGE;
-	if (w->nrows)
+	if (w->nrows) /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): so many rows are there */
 		memcpy(w->last, w->rows[w->nrows - 1].trace, sizeof(w->last));
 }
 
@@ -85,6 +85,7 @@ static const struct ledger_place *next_row(struct walk *w)
 			next_page(w);
 		}
 		struct ledger_place *p = &w->rows[w->rows_at];
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): one of nrows */
 		if (!message_find(w->q, p->segment, p->at))
 			return p;
 		w->rows_at++;

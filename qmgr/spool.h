@@ -34,8 +34,8 @@ struct segment {
 int spool_open(struct qmgr *q, const char **err_r);
 /* Starts scanning. */
 void spool_start(struct spool *s);
-/* Where a submitter says that a record ends. */
-void spool_announce(struct spool *s, uint64_t segment, uint64_t end);
+/* Where a submitter says that a record of the segment ends. */
+void spool_announce(struct spool *sp, uint64_t id, uint64_t end);
 /* A submitter left: perhaps its segment has ended. */
 void spool_check(struct spool *s);
 /* Something changed: room in memory, a segment that may go. */

@@ -94,9 +94,8 @@ int tls_server_new(
 	*err_r = NULL;
 	if (SSL_CTX_use_certificate_chain_file(c->ctx, cert_file) != 1)
 		*err_r = about_file("certificate", cert_file);
-	else if (SSL_CTX_use_PrivateKey_file(c->ctx, key_file, SSL_FILETYPE_PEM) != 1)
-		*err_r = about_file("key", key_file);
-	else if (SSL_CTX_check_private_key(c->ctx) != 1)
+	else if (SSL_CTX_use_PrivateKey_file(c->ctx, key_file, SSL_FILETYPE_PEM) != 1 ||
+		 SSL_CTX_check_private_key(c->ctx) != 1)
 		*err_r = about_file("key", key_file);
 	if (*err_r) {
 		tls_free(&c);

@@ -44,10 +44,10 @@ void kv_close(struct kv **kv);
 
 /* Moves all files of the environment into a sub-folder damaged.<wall seconds>, so that kv_open
  * makes an empty one. 0, or -1 with *err_r. The environment must be closed. */
-int kv_set_aside(const char *dir, const char **err_r);
+int kv_set_aside(const char *path, const char **err_r);
 /* Marks the environment, so that the next kv_open answers KV_DAMAGED: for a program that meets
  * damage while it runs and then exits. */
-void kv_condemn(const char *dir);
+void kv_condemn(const char *path);
 
 /* The value, in the pool: 1 found, 0 none, -1 the database failed (said in the log once; every
  * later call fails as well). */

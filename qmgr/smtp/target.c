@@ -17,11 +17,11 @@
 static int parse_host(struct pool *pool, struct span text, uint16_t port, struct target *t,
 	const char **err_r)
 {
-	struct span host = text, rest = SPAN_LIT("");
+	struct span host, rest;
 	uint32_t number = 0;
 	t->lmtp = span_ihas_prefix(text, SPAN_LIT("lmtp:"));
 	if (t->lmtp)
-		text = host = span_make(text.p + 5, text.n - 5);
+		text = span_make(text.p + 5, text.n - 5);
 	size_t end = span_index(text, 0, text.n && text.p[0] == '[' ? ']' : ':');
 	if (text.n && text.p[0] == '[') {
 		host = span_make(text.p + 1, end - 1);

@@ -11,13 +11,17 @@ from peers import free_port, wait_gone, pids_below
 
 import thurn as t
 
+STARTTLS, TLS = 2, 3
 PREFS = {
     "mail.account.account1.server": "server1", "mail.account.account1.identities": "id1",
-    "mail.accountmanager.accounts": "account1", "mail.accountmanager.defaultaccount": "account1",
+    "mail.accountmanager.accounts": "account1,account2", "mail.accountmanager.defaultaccount": "account1",
     "mail.server.server1.type": "imap", "mail.server.server1.hostname": "localhost", "mail.server.server1.authMethod": 3,
     "mail.server.server1.check_new_mail": False, "mail.server.server1.login_at_startup": False,
     "mail.server.server1.delete_model": 1, "mail.server.server1.offline_download": False,
     "mail.server.server1.autosync_offline_stores": False,
+    "mail.account.account2.server": "server2", "mail.server.server2.type": "pop3", "mail.server.server2.hostname": "localhost",
+    "mail.server.server2.authMethod": 3, "mail.server.server2.check_new_mail": False,
+    "mail.server.server2.leave_on_server": False, "mail.server.server2.socketType": STARTTLS,
     "mail.smtpservers": "smtp1", "mail.smtp.defaultserver": "smtp1", "mail.smtpserver.smtp1.hostname": "localhost",
     "mail.smtpserver.smtp1.authMethod": 3, "mail.identity.id1.smtpServer": "smtp1", "mail.identity.id1.fullName": "User",
     "mail.identity.id1.valid": True, "mail.identity.id1.doFcc": True, "mail.identity.id1.compose_html": False,
@@ -99,13 +103,14 @@ class Marionette:
         self.sock.close()
 
 
-def prefs(thurn, user, ways, port):
-    kind, imap, smtp = ways
+def prefs(thurn, user, other, port):
+    """IMAP within TLS, submission and the other user's POP3 with STARTTLS."""
     address = t.address(user)
     return {**PREFS, "marionette.port": port,
-            "mail.server.server1.userName": address, "mail.server.server1.port": thurn.ports[imap],
-            "mail.server.server1.socketType": kind, "mail.smtpserver.smtp1.port": thurn.ports[smtp],
-            "mail.smtpserver.smtp1.try_ssl": kind, "mail.smtpserver.smtp1.username": address,
+            "mail.server.server1.userName": address, "mail.server.server1.port": thurn.ports["imaps"],
+            "mail.server.server1.socketType": TLS, "mail.smtpserver.smtp1.port": thurn.ports["submission"],
+            "mail.smtpserver.smtp1.try_ssl": STARTTLS, "mail.smtpserver.smtp1.username": address,
+            "mail.server.server2.userName": t.address(other), "mail.server.server2.port": thurn.ports["pop3"],
             "mail.identity.id1.useremail": address,
             "mail.identity.id1.fcc_folder": "imap://%s@localhost/Sent" % address.replace("@", "%40")}
 
@@ -116,6 +121,7 @@ def bird(thurn, tmp_path_factory):
     home = tmp_path_factory.mktemp("thunderbird")
     (home / "profile").mkdir()
     thurn.add_user("bird")
+    thurn.add_user("egg")
     with thurn.imaps("bird") as c:
         for n in range(5):
             c.append("INBOX", None, None, message("letter %d" % n, "Body %d, needle%d.\r\n" % (n, n), "bert@sandbox.test",
@@ -123,7 +129,7 @@ def bird(thurn, tmp_path_factory):
     port = free_port()
     (home / "profile/user.js").write_text("".join(
         "user_pref(%s, %s);\n" % (json.dumps(k), json.dumps(v))
-        for k, v in prefs(thurn, "bird", (3, "imaps", "submissions"), port).items()))
+        for k, v in prefs(thurn, "bird", "egg", port).items()))
     with open(home / "log", "w") as log:
         process = subprocess.Popen([needs("thunderbird"), "--headless", "--no-remote", "--marionette",
                                     "--remote-allow-system-access", "--profile", home / "profile"],
@@ -134,8 +140,9 @@ def bird(thurn, tmp_path_factory):
         made = Marionette(port)
         made.home = home
         pem = (thurn.dir / "etc/cert.pem").read_text()
-        made.run(SETUP, "".join(pem.split("-----")[2].split()), [thurn.ports["imaps"], thurn.ports["submissions"]],
-                 "bird@sandbox.test", thurn.password("bird"))
+        made.run(SETUP, "".join(pem.split("-----")[2].split()), [thurn.ports[p] for p in ("imaps", "submission", "pop3")],
+                 [["imap", "bird@sandbox.test", thurn.password("bird")], ["smtp", "bird@sandbox.test", thurn.password("bird")],
+                  ["mailbox", "egg@sandbox.test", thurn.password("egg")]])
         yield made
         made.close()
     finally:
@@ -162,11 +169,11 @@ def wait_for_marionette(process, port):
 
 
 SETUP = """
-const [pem, ports, user, password] = arguments;
+const [pem, ports, logins] = arguments;
 const cert = Cc["@mozilla.org/security/x509certdb;1"].getService(Ci.nsIX509CertDB).constructX509FromBase64(pem);
 const accepted = Cc["@mozilla.org/security/certoverride;1"].getService(Ci.nsICertOverrideService);
 for (const port of ports) accepted.rememberValidityOverride("localhost", port, {}, cert, true);
-for (const kind of ["imap", "smtp"]) {
+for (const [kind, user, password] of logins) {
   const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
   login.init(kind + "://localhost", null, kind + "://localhost", user, password, "", "");
   await Services.logins.addLoginAsync(login);
@@ -274,3 +281,15 @@ inbox().compact(null, null);
     assert subjects(thurn.messages("bird", "Archive")) == ["letter 2"]
     assert subjects(thurn.messages("bird", "Trash")) == ["letter 4"]
     t.wait_for(lambda: "\\Flagged" in flags(thurn, "bird")[2], 30, "the flag")
+
+
+def test_it_fetches_by_pop3(thurn, bird):
+    for n in range(3):
+        thurn.deliver("egg", message("fetched %d" % n, "Line\r\n.dot\r\n"))
+        thurn.wait_for_mail("egg", n + 1)
+    assert bird.run("""
+const pop = MailServices.accounts.allServers.find(s => s.type == "pop3"), box = pop.rootFolder.getChildNamed("Inbox");
+await listened(l => pop.getNewMessages(box, null, l));
+await until(() => rows(box).length == 3);
+return rows(box).map(h => h.mime2DecodedSubject);""") == ["fetched 0", "fetched 1", "fetched 2"]
+    t.wait_for(lambda: not thurn.messages("egg"), 20, "an empty mailbox")

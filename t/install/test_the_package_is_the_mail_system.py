@@ -110,9 +110,34 @@ def test_what_ordinary_users_send_while_it_is_down_waits(machine):
     wait_for_mail(machine, "patience")
 
 
+TRAFFIC = """
+import contextlib, imaplib, poplib, smtplib, ssl
+tls = ssl.create_default_context(cafile="/etc/thurn/tls/cert.pem")
+s = smtplib.SMTP("localhost")
+s.starttls(context=tls)
+with contextlib.suppress(smtplib.SMTPException):
+    s.sendmail("a@b.test", ["nobody.is.this@post.machine.test"], "Subject: x")
+with contextlib.suppress(smtplib.SMTPException):
+    s.sendmail("a@b.test", ["c@elsewhere.test"], "Subject: x")
+s.docmd("MAIL", "FROM:<a@b.test>"); s.docmd("RCPT", "TO:<USER>"); s.docmd("DATA"); s.send(b"half"); s.close()
+s = smtplib.SMTP("localhost", 587)
+s.starttls(context=tls)
+s.login("USER", "secret")
+s.sendmail("USER", ["root@[127.0.0.1]", "USER"], "Subject: x\\r\\n\\r\\nx")
+s.quit()
+for name in "USER", "nobody.is.this@post.machine.test":
+    with contextlib.suppress(imaplib.IMAP4.error):
+        imaplib.IMAP4_SSL("localhost", ssl_context=tls).login(name, "wrong")
+p = poplib.POP3("localhost")
+p.stls(tls)
+p.user("USER"); p.pass_("secret"); p.retr(1); p.quit()
+""".replace("USER", USER)
+
+
 def test_logcheck_leaves_what_is_worth_a_look(machine):
     """Of all lines so far, that a password was changed."""
-    machine.run("/etc/init.d/thurn reload")
+    machine.run("python3 -", input=TRAFFIC)
+    machine.run("/etc/init.d/thurn reload && thurn upgrade")
     assert machine.status("grep -q 'thurn/.* accepted ' /var/log/mail.log") == 0
     left = machine.run("grep thurn/ /var/log/mail.log | "
                        "grep -vE -f /etc/logcheck/ignore.d.server/thurn")

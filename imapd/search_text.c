@@ -40,7 +40,7 @@ static bool field_contains(struct search_run *r, struct span value, const struct
 
 typedef bool (*value_fn)(struct search_run *r, struct span value, const struct needle *needle);
 
-/* One of the fields, which `has` looks at. name.p NULL: any field. */
+/* One of the fields, which `has` looks at. name.p NULL: any field, and its name is of the text, too. */
 static bool header_has(struct search_run *r, struct span header, struct span name,
 	value_fn has, const struct needle *needle)
 {
@@ -48,10 +48,12 @@ static bool header_has(struct search_run *r, struct span header, struct span nam
 	struct header_field field;
 
 	header_reader_init(&reader, header);
-	while (header_read(&reader, &field))
-		if (field.name.n && (!name.p || span_ieq(field.name, name)) &&
-			has(r, field.value, needle))
+	while (header_read(&reader, &field)) {
+		if (field.name.n == 0 || (name.p && !span_ieq(field.name, name)))
+			continue;
+		if (has(r, name.p ? field.value : field.whole, needle))
 			return true;
+	}
 	return false;
 }
 
@@ -79,13 +81,13 @@ static bool addresses_contain(struct search_run *r, struct span value, const str
 }
 
 static bool summary_contains(struct search_run *r, const struct summary *summary,
-	enum summary_field id, value_fn has, const struct needle *needle)
+	enum summary_field id, struct span name, value_fn has, const struct needle *needle)
 {
 	struct span rest = summary->fields, whole;
 	enum summary_field at;
 
 	while (summary_field_next(&rest, &at, &whole))
-		if (at == id && header_has(r, whole, span_make(NULL, 0), has, needle))
+		if (at == id && header_has(r, whole, name, has, needle))
 			return true;
 	return false;
 }
@@ -100,7 +102,8 @@ bool search_match_header(
 	struct span header;
 
 	if (summary && !(summary->flags & SUMMARY_FIELDS_CUT))
-		return summary_contains(r, summary, (enum summary_field)kept, has, needle);
+		return summary_contains(
+			r, summary, (enum summary_field)kept, span_of(name), has, needle);
 	return search_header(r, &header) && header_has(r, header, span_of(name), has, needle);
 }
 

@@ -145,6 +145,7 @@ def test_the_header_of_a_message_within_is_in_the_body(worker, account):
                       b"Content-Type: message/rfc822\r\n\r\n" + inner + b"--q--\r\n")
     c.ok("SELECT INBOX")
     for program, want in (
-            ("BODY inner.test", [1, 2]), ("BODY outside", []), ("BODY inside", [1, 2]), ("FROM inner.test", []),
+            ("BODY inner.test", [1, 2]), ('BODY "from: x@"', [1, 2]), ('TEXT "ject: out"', [1, 2]), ("BODY outside", []),
+            ('SUBJECT "ject:"', []), ("BODY inside", [1, 2]), ("FROM inner.test", []),
             ("CHARSET UTF-8 BODY {6+}\r\n\u00e4pfel".encode(), [1, 2])):
         assert found(c, program) == want, program

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "base/utf8.h"
 
 #define LINE_MAX_OCTETS  4000
 #define VALUE_MAX_OCTETS 500
@@ -116,14 +117,31 @@ static void put_context(struct str *line)
 		str_printf(line, " user=%s", log_q(context->user));
 }
 
+/* C0 and C1 (a terminal may take U+009B for the start of a sequence), and what ends a line elsewhere. */
+static bool is_control(uint32_t cp)
+{
+	return cp < 32 || (cp >= 127 && cp < 0xa0) || cp == 0x2028 || cp == 0x2029;
+}
+
+/* What stays is UTF-8 without control characters, wherever it came from. */
+static void clean(struct str *text)
+{
+	for (size_t i = 0; i < text->len;) {
+		uint32_t cp = 0;
+		int n = utf8_next(span_make(text->s + i, text->len - i), &cp);
+		size_t octets = n < 1 ? 1 : (size_t)n;
+		if (n < 1 || is_control(cp))
+			memset(text->s + i, '?', octets);
+		i += octets;
+	}
+}
+
 static void emit(enum log_level level, const char *fmt, va_list ap)
 {
 	struct str line = STR_INIT, text = STR_INIT;
 	str_vprintf(&text, fmt, ap);
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.s[i] < 32 || text.s[i] == 127)
-			text.s[i] = '?';
 	str_truncate(&text, LINE_MAX_OCTETS);
+	clean(&text);
 	if (sink.to_syslog) {
 		put_context(&line);
 		syslog(levels[level].priority, "%s%s", str_c(&text), str_c(&line));

@@ -5,7 +5,7 @@
  * The session and trace ids come from the context of the running fiber, not from call sites: the
  * fiber scheduler swaps the context at every switch. A line reads
  *	2026-11-22T17:49:14.123Z smtpd[123] info session=S7f trace=01HX... message text key=value
- * Values are quoted when they hold spaces; control bytes never reach the log.
+ * Values are quoted when they hold spaces; what reaches the log is UTF-8 without control characters.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -33,10 +33,12 @@ static void lines_carry_level_and_context(void **state)
 	log_info("from=%s", log_q("x\r\ny z"));
 	assert_ptr_equal(log_context_swap(NULL), &ctx);
 	log_error("two\nlines");
+	log_error("\xc3\xa4 \xff \xc2\x9b[2J \xe2\x80\xa8 \x9b \xc3");
 	read_log(text, sizeof(text));
 	assert_null(strstr(text, "not shown"));
 	assert_non_null(strstr(text, " info session=S1 trace=T1 user=\"a b\" from=\"x??y z\"\n"));
 	assert_non_null(strstr(text, " error two?lines\n"));
+	assert_non_null(strstr(text, " error \xc3\xa4 ? ??[2J ??? ? ?\n"));
 }
 
 static void long_values_are_cut(void **state)

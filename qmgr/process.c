@@ -18,6 +18,7 @@ struct process {
 	struct list waiting;
 	struct fiber_cond work;
 	struct hash *cache;
+	uint64_t changes; /* of the directory, that we heard of */
 };
 
 /* A route that was found a moment ago; one block. */
@@ -53,6 +54,20 @@ static void cache_clear(struct process *p)
 		hash_remove(p->cache, key);
 		mem_free(&c);
 	}
+}
+
+/* The directory has changed, or it went: it may change unheard. */
+static void forget(void *arg)
+{
+	struct process *p = arg;
+	p->changes++;
+	cache_clear(p);
+}
+
+static void take_notice(void *arg, struct ipc_frame *frame)
+{
+	if (frame->type == dir_changed_msg.type)
+		forget(arg);
 }
 
 static char *keep(char **at, const char *s)
@@ -92,8 +107,9 @@ static void route_of(
 		route_r->destination = pool_strdup(g->m->pool, c->route.destination);
 		return;
 	}
+	uint64_t before = p->changes;
 	route_address(p->q->directory, g->m->pool, a->local, a->domain, "", route_r);
-	if (route_r->kind == ROUTE_LOCAL || route_r->kind == ROUTE_REMOTE)
+	if (before == p->changes && (route_r->kind == ROUTE_LOCAL || route_r->kind == ROUTE_REMOTE))
 		cache_put(p, key, route_r);
 }
 
@@ -398,6 +414,8 @@ struct process *process_new(struct qmgr *q)
 	p->q = q;
 	p->cache = hash_new();
 	list_init(&p->waiting);
+	ipc_client_on_notice(q->directory, take_notice, p);
+	ipc_client_on_end(q->directory, forget, p);
 	return p;
 }
 

@@ -67,6 +67,7 @@ static const struct ipc_field may_send_request_fields[] = {
 static const struct ipc_field may_send_reply_fields[] = {F(BOOL, dir_may_send_reply, yes), F_END};
 static const struct ipc_field quota_notice_fields[] = {
 	F(STR, dir_quota_notice, account), F(BOOL, dir_quota_notice, over), F_END};
+static const struct ipc_field changed_fields[] = {F(U64, dir_changed, count), F_END};
 static const struct ipc_field name_fields[] = {F(STR, dir_name, name), F_END};
 static const struct ipc_field user_change_fields[] = {
 	F(STR, dir_user_change, address),
@@ -132,3 +133,4 @@ MESSAGE(23, dir_alias_list, dir_list_request, list_request);
 MESSAGE(24, dir_aliases_load, dir_aliases, aliases);
 MESSAGE(25, dir_list_reply, dir_list_reply, list_reply);
 MESSAGE(26, dir_done, dir_done, done);
+MESSAGE(27, dir_changed, dir_changed, changed);

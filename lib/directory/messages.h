@@ -89,6 +89,11 @@ struct dir_quota_notice {
 	bool over;
 };
 
+/* Notice to everyone who looks up: users, aliases or domains have changed; answers that were kept are none any more. */
+struct dir_changed {
+	uint64_t count; /* changes since directoryd began */
+};
+
 /* Administration; refused calls carry a sentence. */
 struct dir_name {
 	const char *name;
@@ -125,7 +130,8 @@ struct dir_done {
 extern const struct ipc_msg dir_target_msg, dir_resolve_request_msg, dir_resolve_reply_msg,
 	dir_auth_start_msg, dir_auth_step_msg, dir_auth_reply_msg, dir_mechanisms_request_msg,
 	dir_mechanisms_reply_msg, dir_redeem_request_msg, dir_redeem_reply_msg,
-	dir_may_send_request_msg, dir_may_send_reply_msg, dir_quota_notice_msg;
+	dir_may_send_request_msg, dir_may_send_reply_msg, dir_quota_notice_msg,
+	dir_changed_msg;
 extern const struct ipc_msg dir_domain_add_msg, dir_domain_remove_msg, dir_domain_list_msg, /* dir_name, dir_name, dir_list_request */
 	dir_user_add_msg, dir_user_remove_msg, dir_user_passwd_msg, dir_user_list_msg, /* dir_user_change, dir_name, dir_user_change, dir_list_request */
 	dir_alias_add_msg, dir_alias_remove_msg, dir_alias_list_msg, /* dir_alias_change, dir_alias_change (targets empty: all), dir_list_request */

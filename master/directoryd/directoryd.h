@@ -29,6 +29,8 @@ struct directoryd {
 	struct fiber_mutex changing; /* one change at a time: what it has looked at stays until it has written */
 	const char *default_domain; /* lower case */
 	unsigned connections;
+	struct list lookers;
+	uint64_t changes; /* since the start */
 };
 
 /* --- records.c: the database's rows, through a cache --- */
@@ -218,6 +220,14 @@ extern const struct ipc_handler auth_handlers[];
 extern const size_t auth_handlers_n;
 /* An exchange dies with the connection that began it. */
 void exchanges_drop(struct ipc_server_conn *conn);
+
+/* --- lookers.c: whoever looks up may keep answers for a moment, and hears when they may be old --- */
+
+void lookers_init(struct directoryd *d);
+/* Serves the connection to its end. */
+void lookers_serve(struct directoryd *d, struct ipc_server_conn *conn);
+/* Something has changed, and look-ups see it: before the change is answered. */
+void lookers_tell(struct directoryd *d);
 
 /* --- lists.c, admin.c --- */
 

@@ -90,7 +90,7 @@ static void serve(struct conn *conn)
 		door->n ? *door->n : door->fixed_n, conn->svc->state, door->gone);
 	struct directoryd *d = conn->svc->state;
 	d->connections++;
-	ipc_server_run(c);
+	lookers_serve(d, c);
 	d->connections--;
 }
 
@@ -133,6 +133,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	struct directoryd *d = svc->state;
 	if (open_database(d, err_r) != 0)
 		return -1;
+	lookers_init(d);
 	d->records = records_new(d);
 	d->over_quota = over_quota_new(OVER_QUOTA_MS);
 	d->system_users = system_users_new(d);

@@ -106,6 +106,7 @@ static void drop_row(struct records *r, enum table table, const char *key)
 		r->octets -= CACHE_ROW_OCTETS + k.span.n + c->n;
 	mem_free(&c);
 	r->changes++;
+	lookers_tell(r->d);
 }
 
 static void remember(struct records *r, struct span key, bool found, struct span value)
@@ -385,6 +386,7 @@ void records_load_aliases(struct records *r, struct pool *pool, const char *doma
 	hash_free(&loaded);
 	commit(r, batch);
 	empty_cache(r);
+	lookers_tell(r->d);
 }
 
 const char *records_mint_account(struct records *r, struct pool *pool)

@@ -85,8 +85,11 @@ class Door:
         return data
 
     def receive(self):
-        length, kind, _, call = struct.unpack("<IHHI", self.exact(12))
-        reader = Reader(self.exact(length - 8))
+        """The next answer; notices (that something has changed) are passed over."""
+        call = 0
+        while not call:
+            length, kind, _, call = struct.unpack("<IHHI", self.exact(12))
+            reader = Reader(self.exact(length - 8))
         if kind == 0xffff:
             raise Refused(reader.text())
         return call, reader

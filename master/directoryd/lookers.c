@@ -1,0 +1,28 @@
+#include "master/directoryd/directoryd.h"
+
+struct looker {
+	struct list link;
+	struct ipc_server_conn *conn;
+};
+
+void lookers_init(struct directoryd *d)
+{
+	list_init(&d->lookers);
+}
+
+void lookers_serve(struct directoryd *d, struct ipc_server_conn *conn)
+{
+	struct looker l = {.conn = conn};
+	list_add_tail(&d->lookers, &l.link);
+	ipc_server_run(conn);
+	list_remove(&l.link);
+}
+
+void lookers_tell(struct directoryd *d)
+{
+	struct dir_changed changed = {.count = ++d->changes};
+	list_each (at, &d->lookers) {
+		struct looker *l = list_entry(at, struct looker, link);
+		ipc_send(ipc_conn_ipc(l->conn), &dir_changed_msg, 0, &changed, NULL, 0);
+	}
+}

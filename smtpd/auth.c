@@ -98,7 +98,7 @@ static void exchange(struct session *s, const char *mechanism, const struct span
 		.remote_ip = s->conn->peer_ip,
 		.stream = s->stream,
 		.assume_secure = s->d->conf->auth_plain_without_tls,
-		.offers_binding = true,
+		.offers_binding = s->d->conf->auth_channel_binding,
 		.initial = initial,
 	};
 	struct pool *pool = pool_new("auth");

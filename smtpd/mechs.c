@@ -46,7 +46,8 @@ static char *ask(struct smtpd *d, struct pool *pool, bool tls)
 	const char *names = auth_mechanisms(d->auth, pool, tls || d->conf->auth_plain_without_tls);
 	for (size_t at = 0; conf_list_next(names, &at, &word);) {
 		const char *name = pool_span(pool, word);
-		if (!auth_is_listed(d->conf->auth_mechanisms, word) ||
+		if (!auth_is_listed(
+			    d->conf->auth_mechanisms, d->conf->auth_channel_binding, word) ||
 			(!tls && (binds(word) || mech_needs_tls(d, name))))
 			continue;
 		if (out.len)

@@ -121,14 +121,17 @@ const char *auth_mechanisms(struct ipc_client *c, struct pool *pool, bool tls)
 	return reply.names;
 }
 
-bool auth_is_listed(const char *list, struct span mechanism)
+bool auth_is_listed(const char *list, bool binding, struct span mechanism)
 {
 	static const struct span plus = SPAN_LIT("-PLUS");
 	size_t at = 0;
 	struct span word, base = mechanism;
 	if (mechanism.n > plus.n
-		&& span_ieq(span_make(mechanism.p + mechanism.n - plus.n, plus.n), plus))
+		&& span_ieq(span_make(mechanism.p + mechanism.n - plus.n, plus.n), plus)) {
+		if (!binding)
+			return false;
 		base.n -= plus.n;
+	}
 	while (conf_list_next(list, &at, &word))
 		if (span_ieq(word, mechanism) || span_ieq(word, base))
 			return true;

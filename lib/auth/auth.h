@@ -14,8 +14,9 @@ struct auth; /* one exchange */
 /* "SCRAM-SHA-256 PLAIN ..." for the phase; asked for each time; "" when directoryd can't be asked. */
 const char *auth_mechanisms(struct ipc_client *c, struct pool *pool, bool tls);
 
-/* Does a configured list of mechanisms allow this one? The -PLUS variant of one that stands there is meant, too. */
-bool auth_is_listed(const char *list, struct span mechanism);
+/* Does a configured list of mechanisms allow this one? With binding, the -PLUS variant of one that stands there is meant, too;
+ * without, none is. */
+bool auth_is_listed(const char *list, bool binding, struct span mechanism);
 
 struct auth_request {
 	const char *mechanism, *service, *remote_ip;

@@ -101,13 +101,19 @@ static const char *offer(struct login_shared *shared, bool secure)
 	return shared->offers[secure];
 }
 
+static bool is_listed(const struct login *l, struct span mechanism)
+{
+	return auth_is_listed(
+		l->conf->auth_mechanisms, l->conf->auth_channel_binding, mechanism);
+}
+
 const char *login_mechanisms(struct login *l, struct pool *pool)
 {
 	struct span rest = span_of(pool_strdup(pool, offer(l->shared, login_is_secure(l)))), word;
 	bool tls = stream_is_tls(l->conn->stream);
 	struct str out = STR_IN(pool);
 	while (span_split(&rest, ' ', &word)) {
-		if (!auth_is_listed(l->conf->auth_mechanisms, word))
+		if (!is_listed(l, word))
 			continue;
 		if (!tls && word.n > 5 && span_is(span_make(word.p + word.n - 5, 5), "-PLUS"))
 			continue; /* nothing to bind to */
@@ -126,7 +132,7 @@ static struct auth_request request_of(const struct login *l, const char *mechani
 		.remote_ip = l->conn->peer_ip,
 		.stream = l->conn->stream,
 		.assume_secure = l->conf->plain_without_tls,
-		.offers_binding = true,
+		.offers_binding = l->conf->auth_channel_binding,
 	};
 }
 
@@ -202,7 +208,7 @@ enum login_result login_sasl(struct login *l, const char *mechanism, const struc
 	struct auth_request rq = request_of(l, mechanism);
 	enum login_result rc = LOGIN_MALFORMED;
 	struct str data = STR_INIT;
-	if (!auth_is_listed(l->conf->auth_mechanisms, span_of(mechanism)))
+	if (!is_listed(l, span_of(mechanism)))
 		return LOGIN_BAD_MECHANISM;
 	if (plain && !login_is_secure(l))
 		return LOGIN_NEEDS_TLS;

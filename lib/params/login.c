@@ -5,6 +5,9 @@
 const struct conf_row login_conf_rows[] = {
 	CONF_ROW(LIST, auth_mechanisms, "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN", 0, 0,
 		"SASL mechanisms that are offered to clients."),
+	CONF_ROW(BOOL, auth_channel_binding, "yes", 0, 0,
+		"Whether the -PLUS variants of SCRAM are offered within TLS; no is for clients that "
+		"choose one and can't bind it, as mutt and neomutt of Debian 12 do."),
 	CONF_ROW(BOOL, plain_without_tls, "no", 0, 0,
 		"Whether passwords in the clear are taken without TLS; for tests and closed networks."),
 	CONF_ROW(TIME, login_timeout, "3m", 1, 3600, "Limit for logging in."),

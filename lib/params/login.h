@@ -6,6 +6,7 @@
 
 struct login_conf {
 	const char *auth_mechanisms;
+	bool auth_channel_binding;
 	bool plain_without_tls;
 	int64_t login_timeout;
 	uint64_t failures_max;

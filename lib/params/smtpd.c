@@ -8,6 +8,9 @@ const struct conf_row smtpd_conf_rows[] = {
 		"lmtp from a local system, or local for sendmail on this machine."),
 	CONF_ROW(LIST, auth_mechanisms, "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN", 0, 0,
 		"SASL mechanisms that are offered to clients."),
+	CONF_ROW(BOOL, auth_channel_binding, "yes", 0, 0,
+		"Whether the -PLUS variants of SCRAM are offered within TLS; no is for clients that "
+		"choose one and can't bind it, as mutt and neomutt of Debian 12 do."),
 	CONF_ROW(BOOL, auth_plain_without_tls, "no", 0, 0,
 		"Whether PLAIN and LOGIN are offered before TLS is up."),
 	CONF_ROW(BOOL, require_tls, "no", 0, 0, "Whether MAIL is refused before STARTTLS."),

@@ -7,6 +7,7 @@
 struct smtpd_conf {
 	const char *mode;
 	const char *auth_mechanisms;
+	bool auth_channel_binding;
 	bool auth_plain_without_tls;
 	bool require_tls;
 	bool refuse_bare_lf;

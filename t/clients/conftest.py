@@ -6,7 +6,7 @@ import pytest
 
 T = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(T, d) for d in ("clients", "system", "smtpd", "smtp")]
-pytest.register_assert_rewrite("clients")
+pytest.register_assert_rewrite("programs")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """alpine in a terminal: reads, answers, searches, files and throws away."""
 import pytest
-from clients import Screen, change, flags, mailboxes, parsed, write
+from programs import Screen, change, flags, mailboxes, parsed, write
 from mail import message, subjects, wait_for_subject
 
 import thurn as t

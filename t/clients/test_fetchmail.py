@@ -2,7 +2,7 @@
 import subprocess
 
 import pytest
-from clients import ENV, flags, run, unix, write
+from programs import ENV, flags, run, unix, write
 from mail import TRACE_FIELDS, closed_port, message, needs, subjects, wait_for_subject
 
 import thurn as t

@@ -1,6 +1,6 @@
 """msmtp sends, mpop fetches."""
 import pytest
-from clients import run, unix, write
+from programs import run, unix, write
 from mail import message, subjects, wait_for_subject, without_trace
 
 import thurn as t

@@ -2,7 +2,7 @@
 import re
 
 import pytest
-from clients import Screen, change, flags, mailboxes, parsed, write
+from programs import Screen, change, flags, mailboxes, parsed, run, write
 from mail import message, subjects, wait_for_subject
 
 import thurn as t
@@ -53,6 +53,18 @@ def answer(s, question, text):
     s.key("C-u")
     s.type(text)
     s.key("Enter")
+
+
+def test_it_sends_by_scram_where_no_binding_is_offered(instance, tmp_path):
+    """Its library would choose what binds, which it can't do; then it gives up."""
+    thurn = instance(settings={"smtpd.auth_channel_binding": "no"})
+    rc = RC.replace(' smtp_authenticators="{auth}"', "").format(
+        user="anna@sandbox.test", password=thurn.password("anna"), scheme="imaps", auth="login", smtp="smtps", editor="true",
+        port=thurn.ports["imaps"], smtp_port=thurn.ports["submissions"], cert=thurn.dir / "etc/cert.pem")
+    run("neomutt", "-n", "-F", write(tmp_path / "rc", rc), "-s", "bound to nothing", "bert@sandbox.test", home=tmp_path,
+        input=b"Hello.\n")
+    wait_for_subject(thurn, "bert", "bound to nothing")
+    thurn.wait_for_log("login ip=127.0.0.1 mechanism=SCRAM-SHA-256 ")
 
 
 @pytest.mark.parametrize("neomutt", WAYS, indirect=True)

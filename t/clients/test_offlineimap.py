@@ -3,7 +3,7 @@ import email
 import os
 
 import pytest
-from clients import change, flags, mailboxes, run, unix, write
+from programs import change, flags, mailboxes, run, unix, write
 from mail import message, subjects
 
 import thurn as t

@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from clients import ENV, flags, mailboxes, parsed, write
+from programs import ENV, flags, mailboxes, parsed, write
 from mail import message, needs, subjects, wait_for_subject
 from peers import free_port, wait_for_port
 

@@ -5,7 +5,7 @@ import socket
 import subprocess
 
 import pytest
-from clients import ENV, change, flags, mailboxes, parsed
+from programs import ENV, change, flags, mailboxes, parsed
 from mail import message, needs, subjects, wait_for_subject
 from peers import free_port, wait_gone, pids_below
 

@@ -159,6 +159,18 @@ def test_channel_binding(thurn, client):
         assert c.reply().startswith(("a NO [CANNOT]", "-ERR This mechanism", "504 5.5.4"))
 
 
+def test_without_channel_binding(instance):
+    """Nothing that binds is offered or taken, and who says so is right."""
+    t = instance(settings={s + ".auth_channel_binding": "no" for s in ("smtpd", "imap_login", "pop3_login")})
+    for client, tls in WHERE:
+        with client(t, tls) as c:
+            assert c.mechanisms() == {"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"}
+            c.send(c.auth_line("SCRAM-SHA-256-PLUS", None))
+            assert c.reply().startswith(("a NO [CANNOT]", "-ERR This mechanism", "504 5.5.4"))
+        with client(t, tls) as c:
+            assert c.login("SCRAM-SHA-256", USER, t.password("anna"), header="y,,")[0]
+
+
 def test_nobody_becomes_somebody_else(thurn):
     import base64
     for authzid, right in (("", True), (USER, True), ("ANNA@sandbox.test", False), ("bert@sandbox.test", False)):

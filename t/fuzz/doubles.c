@@ -71,8 +71,9 @@ const char *auth_mechanisms(struct ipc_client *c, struct pool *pool, bool tls)
 	return "SCRAM-SHA-256 PLAIN LOGIN XTEST";
 }
 
-bool auth_is_listed(const char *list, struct span mechanism)
+bool auth_is_listed(const char *list, bool binding, struct span mechanism)
 {
+	(void)binding;
 	struct span rest = span_of(list), word;
 	while (span_split(&rest, ' ', &word))
 		if (word.n && span_ieq(word, mechanism))

@@ -160,11 +160,13 @@ static void no_directory_is_temporary(void **state)
 static void lists_name_plus_variants_too(void **state)
 {
 	(void)state;
-	assert_true(auth_is_listed("PLAIN, SCRAM-SHA-256", SPAN_LIT("scram-sha-256")));
-	assert_true(auth_is_listed("SCRAM-SHA-256", SPAN_LIT("SCRAM-SHA-256-PLUS")));
-	assert_false(auth_is_listed("SCRAM-SHA-256", SPAN_LIT("SCRAM-SHA-1")));
-	assert_false(auth_is_listed("PLAIN", SPAN_LIT("PLAI")));
-	assert_false(auth_is_listed("", SPAN_LIT("PLAIN")));
+	assert_true(auth_is_listed("PLAIN, SCRAM-SHA-256", true, SPAN_LIT("scram-sha-256")));
+	assert_true(auth_is_listed("SCRAM-SHA-256", true, SPAN_LIT("SCRAM-SHA-256-PLUS")));
+	assert_false(auth_is_listed("SCRAM-SHA-256", false, SPAN_LIT("SCRAM-SHA-256-PLUS")));
+	assert_true(auth_is_listed("SCRAM-SHA-256", false, SPAN_LIT("SCRAM-SHA-256")));
+	assert_false(auth_is_listed("SCRAM-SHA-256", true, SPAN_LIT("SCRAM-SHA-1")));
+	assert_false(auth_is_listed("PLAIN", true, SPAN_LIT("PLAI")));
+	assert_false(auth_is_listed("", true, SPAN_LIT("PLAIN")));
 }
 
 int main(void)

@@ -29,7 +29,7 @@ unsigned session_offers(const struct session *s)
 {
 	return !s->esmtp ? 0
 			 : SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_UTF8 | SMTP_EXT_DSN |
-			(s->mode->offers_auth ? SMTP_EXT_AUTH : 0);
+			(s->mode->offers_auth || s->messenger ? SMTP_EXT_AUTH : 0);
 }
 
 void cmd_helo(struct session *s, struct span args)
@@ -60,6 +60,8 @@ void cmd_ehlo(struct session *s, struct span args)
 		str_puts(&text, "\nSTARTTLS");
 	if (s->mode->offers_auth && !s->user)
 		put_auth(s, &text);
+	else if (s->messenger)
+		str_puts(&text, "\nAUTH"); /* the parameter of MAIL, no mechanism */
 	str_puts(&text, "\nENHANCEDSTATUSCODES\n8BITMIME\nDSN\nSMTPUTF8\nCHUNKING");
 	reply(s, 250, NULL, str_c(&text));
 }

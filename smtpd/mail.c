@@ -1,5 +1,6 @@
 /* MAIL: may this sender start a message now? */
 #include "base/log.h"
+#include "smtpd/local.h"
 #include "smtpd/session.h"
 
 static const struct smtp_fault too_big = {552, "5.3.4", "Message size exceeds fixed limit"};
@@ -29,6 +30,14 @@ static void complete(struct session *s, struct address *a)
 		a->domain = s->d->common->default_domain;
 }
 
+static const char *owner(struct session *s)
+{
+	uid_t uid;
+	if (s->messenger && s->tx.mail.auth && local_parse_uid(s->tx.mail.auth, &uid) == 0)
+		return local_user(s->tx.pool, uid);
+	return s->user;
+}
+
 void cmd_mail(struct session *s, struct span args)
 {
 	if (s->messages >= s->d->conf->messages_max) {
@@ -41,6 +50,7 @@ void cmd_mail(struct session *s, struct span args)
 	if (!fault) {
 		complete(s, &s->tx.mail.sender);
 		s->tx.sender = address_text(s->tx.pool, &s->tx.mail.sender);
+		s->tx.user = owner(s);
 		fault = check(s);
 	}
 	if (fault) {

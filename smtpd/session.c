@@ -197,8 +197,10 @@ void session_serve(struct conn *conn)
 {
 	struct session s;
 	init(&s, conn);
-	if (s.mode->bit == MODE_LOCAL)
-		s.user = local_user(conn);
+	if (s.mode->bit == MODE_LOCAL) {
+		s.user = local_user(conn->pool, conn->peer_uid);
+		s.messenger = local_is_messenger(conn);
+	}
 	if (stream_is_tls(s.stream)) /* from the first octet */
 		session_note_tls(&s);
 	peer_name_ask(s.d->names, conn);

@@ -24,6 +24,7 @@ struct transaction {
 	struct pool *pool;
 	struct smtp_mail mail;
 	const char *sender;         /* canonical spelling */
+	const char *user;           /* whose it is: the session's, or whom a messenger names; NULL */
 	struct trace_id trace;
 	ARRAY(struct recipient) rcpts; /* the strings are the pool's */
 	unsigned refused;           /* recipients */
@@ -45,6 +46,7 @@ struct session {
 	bool esmtp;
 	const char *helo;           /* "" before hello */
 	const char *user;           /* who logged in; NULL */
+	bool messenger;             /* local: tells for whom it comes (local.h) */
 	const char *tls;            /* "TLSv1.3 with cipher ..."; NULL */
 	struct log_context *log;
 	struct str out;             /* a reply being built */

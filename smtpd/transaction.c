@@ -39,6 +39,7 @@ void transaction_reset(struct session *s)
 	if (tx->pool)
 		pool_reset(tx->pool);
 	tx->sender = NULL;
+	tx->user = NULL;
 	tx->refused = 0;
 	tx->fault = NULL;
 	if (s->log)
@@ -78,7 +79,7 @@ static const struct smtp_fault *text_fault(const struct session *s)
 static unsigned received_flags(const struct session *s)
 {
 	return (s->esmtp ? RECEIVED_ESMTP : 0) | (s->tls ? RECEIVED_TLS : 0) |
-		(s->user && s->mode->bit != MODE_LOCAL ? RECEIVED_AUTH : 0) |
+		(s->tx.user && s->mode->bit != MODE_LOCAL ? RECEIVED_AUTH : 0) |
 		(s->mode->bit == MODE_LMTP ? RECEIVED_LMTP : 0) |
 		(s->tx.mail.smtputf8 ? RECEIVED_UTF8 : 0) |
 		(s->mode->bit == MODE_LOCAL ? RECEIVED_LOCAL : 0);
@@ -94,7 +95,7 @@ static void put_trace(struct session *s, struct str *out)
 		.ip = s->conn->peer_ip,
 		.by = s->d->common->hostname,
 		.tls = s->tls,
-		.auth = s->user,
+		.auth = tx->user,
 		.id = tx->trace.s,
 		.for_address = tx->rcpts.n == 1 ? tx->rcpts.v[0].address : NULL,
 		.date = date_now(),
@@ -130,7 +131,7 @@ static void fill_envelope(const struct session *s, struct envelope *e)
 		.body = tx->mail.body,
 		.smtputf8 = tx->mail.smtputf8,
 		.channel = s->mode->name,
-		.auth_user = s->user,
+		.auth_user = tx->user,
 		.remote_host = peer_name_find(s->d->names, s->tx.pool, s->conn->peer_ip),
 		.remote_ip = s->conn->peer_ip,
 		.helo = s->helo,
@@ -162,7 +163,7 @@ static void log_accepted(const struct session *s, uint64_t size)
 	log_info("accepted from=%s to=%s nrcpt=%zu size=%llu ip=%s helo=%s proto=%s auth=%s tls=%s",
 		log_q(tx->sender), log_q(tx->rcpts.v[0].address), tx->rcpts.n,
 		(unsigned long long)size, s->conn->peer_ip, log_q(s->helo),
-		received_with(received_flags(s)), s->user ? log_q(s->user) : "-", s->tls ? log_q(s->tls) : "-");
+		received_with(received_flags(s)), s->tx.user ? log_q(s->tx.user) : "-", s->tls ? log_q(s->tls) : "-");
 }
 
 /* RFC 2033 4.2: one reply for each recipient that was accepted. */

@@ -95,6 +95,7 @@ static bool mail(struct dialogue *d, bool utf8)
 		.smtputf8 = utf8,
 		.ret = d->m->ret,
 		.envid = d->m->envid,
+		.auth = d->m->auth,
 	};
 	if (smtp_put_mail(&d->line, &mail, d->extensions) < 0) {
 		smtp_reply_reset(&d->reply);

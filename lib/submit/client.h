@@ -25,6 +25,7 @@ struct submit_recipient {
 struct submit_message {
 	const char *sender; /* canonical; "" is null */
 	const char *envid;  /* "" none */
+	const char *auth;   /* who handed it to us (smtpd/local.h), as an address; NULL: we say it ourselves */
 	enum dsn_ret ret;
 	unsigned notify;  /* NOTIFY_* for all recipients */
 	struct span body; /* any line ends; leaves with CRLF */

@@ -61,6 +61,8 @@ static void submit(struct pickup *p, struct pool *pool, const struct drop_messag
 	*to = (struct submit_message){
 		.sender = m->sender,
 		.envid = m->envid,
+		.auth = pool_printf(pool, "uid%llu@%s", (unsigned long long)m->uid,
+			p->svc->common->hostname),
 		.notify = (unsigned)m->notify,
 		.ret = (enum dsn_ret)m->ret,
 		.body = str_span(&body),

@@ -3,6 +3,7 @@ import email
 import email.policy
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import subprocess
@@ -278,6 +279,9 @@ def test_what_was_dropped_is_sent_when_the_server_is_up_again(instance):
     assert sorted(re.search(rb"Subject: (late \d)", m).group(1) for m in mail) == [
         b"late 0", b"late 1", b"late 2"]
     assert all(b"kept while the server was down" in m for m in mail)
+    # Not pickup's, that was the messenger.
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert len(re.findall(r"accepted .*proto=local auth=%s " % me, box.log())) == 3
 
 
 def test_a_file_dropped_while_the_server_runs_is_seen_at_once(instance):

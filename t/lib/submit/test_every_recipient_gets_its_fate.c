@@ -223,6 +223,25 @@ static void what_goes_over_the_wire(void **state)
 	pool_free(&pool);
 }
 
+/* Who handed it in is said where it is listened to. */
+static void on_behalf_of_another(void **state)
+{
+	(void)state;
+	for (int offers = 0; offers < 2; offers++) {
+		struct pool *pool = pool_new("test");
+		struct server s = {.fd = -1, .extensions = offers ? "250-here\r\n250 AUTH" : "250 here"};
+		struct submit_recipient v[] = {{.address = "a@x.test"}};
+		struct submit_message m = message(v, 1);
+		m.auth = "uid7@x.test";
+		start(&s);
+		submit_send(pool, s.path, WAIT_MS, &m);
+		assert_int_equal(v[0].fate, HANDED_TAKEN);
+		assert_int_equal(!!strstr(str_c(&s.said), " AUTH=uid7@x.test\n"), offers);
+		stop(&s);
+		pool_free(&pool);
+	}
+}
+
 /* An address that the server could not understand goes no further than here; the others do. */
 static void an_address_that_can_not_be_sent(void **state)
 {
@@ -326,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_the_server_says),
 		cmocka_unit_test(what_goes_over_the_wire),
+		cmocka_unit_test(on_behalf_of_another),
 		cmocka_unit_test(an_address_that_can_not_be_sent),
 		cmocka_unit_test(a_sender_that_can_not_be_sent),
 		cmocka_unit_test(many_recipients),

@@ -79,12 +79,12 @@ def test_it_reads_and_answers_with_an_attachment(thurn, user, neomutt, tmp_path)
     answer(s, "Attach file", "picture.bin")
     s.wait(r"picture\.bin +\[")
     s.type("y")
-    s.wait("Mail sent")
+    s.wait_gone("y:Send")
     fields, text, files = parsed(wait_for_subject(thurn, "bert", "Re: letter 0"))
     assert fields["in-reply-to"] == "<letter.0@elsewhere.test>"
     assert text.startswith("Written by hand, mit Gruß.\n.\n") and "> Body 0." in text
     assert files == {"picture.bin": (tmp_path / "picture.bin").read_bytes()}
-    assert subjects(thurn.messages(user, "Sent")) == ["Re: letter 0"]
+    t.wait_for(lambda: subjects(thurn.messages(user, "Sent")) == ["Re: letter 0"], 20, "the copy")
     s.type("q")  # from the message to the index
     s.wait("4 new")
     s.type("$")
@@ -121,8 +121,8 @@ def test_it_files_and_throws_away(thurn, user, neomutt):
     s.type("d")
     s.wait(r"D.*letter 4")
     s.type("$")
+    t.wait_for(lambda: subjects(thurn.messages(user)) == ["letter 0", "letter 2", "letter 3"], 20, "what is left")
     s.wait("INBOX .3 messages")
-    assert subjects(thurn.messages(user)) == ["letter 0", "letter 2", "letter 3"]
     assert subjects(thurn.messages(user, "Projects")) == ["letter 1"]
     assert subjects(thurn.messages(user, "Trash")) == ["letter 4"]
     assert "Projects" in mailboxes(thurn, user)
@@ -149,13 +149,13 @@ def test_a_draft_is_kept_and_sent_later(thurn, user, neomutt):
     answer(s, "Subject:", "later " + user)
     s.wait("y:Send")
     s.type("P")
-    s.wait("postponed")
-    assert subjects(thurn.messages(user, "Drafts")) == ["later " + user]
+    s.wait_gone("y:Send")
+    t.wait_for(lambda: subjects(thurn.messages(user, "Drafts")) == ["later " + user], 20, "the draft")
     s.type("m")
     s.wait("Recall postponed")
     s.type("y")
     s.wait("y:Send")
     s.type("y")
-    s.wait("Mail sent")
     wait_for_subject(thurn, "bert", "later " + user)
     t.wait_for(lambda: not thurn.messages(user, "Drafts"), 20, "no draft")
+    s.wait("INBOX")

@@ -57,6 +57,6 @@ def test_the_manual_pages_are_well_formed(pages):
 def test_packages_are_named_once_with_their_purpose():
     lines = [line.split() for line in (t.ROOT / "etc/packages").read_text().splitlines()
              if line.strip() and not line.startswith("#")]
-    assert all(len(line) == 2 and line[1] in ("build", "test", "peer", "client") for line in lines)
+    assert all(len(line) == 2 and line[1] in ("build", "test", "peer", "client", "desktop") for line in lines)
     names = [line[0] for line in lines]
     assert len(names) == len(set(names))

@@ -99,6 +99,7 @@ def test_we_relay_to_it(pair, sink):
     check_tls(got, peer.name, bool(thurn.tls_way) and peer.serves_tls)
 
 
+@pytest.mark.parametrize("pair", ["verify"], ids=["verified"], indirect=True, scope="module")
 def test_a_large_one_there_and_back(pair, sink):
     thurn, peer = pair
     subject = "large %s" % thurn.tls_way
@@ -109,6 +110,7 @@ def test_a_large_one_there_and_back(pair, sink):
     assert without_trace(wait_for_subject(thurn, "anna", subject, 60), 3) == data
 
 
+@pytest.mark.parametrize("pair", ["verify"], ids=["verified"], indirect=True, scope="module")
 def test_many_there_and_back(pair, sink):
     thurn, peer = pair
     name = "many %s" % thurn.tls_way

@@ -286,7 +286,7 @@ static bool is_finished(const struct message *m)
 	for (size_t i = 0; i < m->rcpts.n; i++)
 		if (m->rcpts.v[i].state < RCPT_EXPANDED)
 			return false;
-	return true;
+	return !report_owes(m);
 }
 
 static void finish(struct message *m)
@@ -357,13 +357,14 @@ void message_step(struct message *m)
 	if (m->jobs || m->routing) {
 		/* nothing yet */
 	} else if (m->phase == PHASE_DELIVERING) {
+		bool late = !m->tried;
 		m->phase = PHASE_REPORTING;
 		if (m->tried)
 			m->attempts++;
 		m->tried = false;
 		if (!m->removed && !m->held) {
 			expire(m);
-			report_start(m);
+			report_start(m, late);
 		}
 		if (!m->jobs)
 			settle(m);

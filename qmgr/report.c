@@ -76,16 +76,39 @@ static void drop_unwanted(struct message *m)
 	}
 }
 
+/* A report of success that could not be made for so long as mail is kept is given up. */
+static void expire_successes(struct message *m)
+{
+	int64_t arrival_s = m->env.arrival_us / 1000000, now = clock_wall_s();
+	for (uint32_t i = 0; i < m->rcpts.n; i++) {
+		struct queue_recipient *r = &m->rcpts.v[i];
+		if (!is_success(m, r) || now < message_expires(m->q, message_sender(m, r), arrival_s))
+			continue;
+		log_error("a report of success could not be made in time to=%s", log_q(r->address));
+		r->reported = true;
+	}
+}
+
+bool report_owes(const struct message *m)
+{
+	for (uint32_t i = 0; i < m->rcpts.n; i++)
+		if (is_success(m, &m->rcpts.v[i]))
+			return true;
+	return false;
+}
+
 static bool delay_is_due(const struct message *m)
 {
 	int64_t after_s = m->q->conf->delay_warning / 1000;
 	return after_s && !m->warned && clock_wall_s() >= m->env.arrival_us / 1000000 + after_s;
 }
 
-void report_start(struct message *m)
+void report_start(struct message *m, bool late)
 {
 	drop_unwanted(m);
 	add_jobs(m, AGENT_REASON_FAILED, is_undone_failure);
+	if (late)
+		expire_successes(m);
 	add_jobs(m, AGENT_REASON_DELIVERED, is_success);
 	if (delay_is_due(m))
 		add_jobs(m, AGENT_REASON_DELAYED, is_delayed);

@@ -19,7 +19,8 @@ const struct conf_row common_conf_rows[] = {
 		"The database of domains, users and aliases."),
 	CONF_ROW(PATH, program_dir, "/usr/lib/thurn", 0, 0, "The programs that master starts."),
 	CONF_ROW(STR, log, "syslog", 0, 0,
-		"Where the log goes: syslog, stderr, or the path of a file."),
+		"Where the log goes: syslog, stderr, or the path of a file, which thurn log reopen opens "
+		"anew after rotation."),
 	CONF_ROW_ENUM(log_level, "info", "debug|info|warning|error",
 		"The least important lines that are logged."),
 	CONF_ROW(PATH, tls_cert, "/etc/thurn/tls/cert.pem", 0, 0,

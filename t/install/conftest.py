@@ -42,13 +42,13 @@ def new_machine(tmp_path_factory):
     settings of mail."""
     made = []
 
-    def make(systemd=False):
+    def make(systemd=False, lower="/"):
         need("unshare", "nsenter")
         if systemd:
             need("systemctl", "setpriv")
         folder = tmp_path_factory.mktemp("machine")
         try:
-            made.append(Machine(folder, systemd))
+            made.append(Machine(folder, systemd, lower))
         except Failed as e:
             if re.search("overlay|unshare|cgroup", str(e)):
                 pytest.skip("there is no overlay file system, or no namespace: %s" % e)

@@ -35,13 +35,13 @@ class Failed(Exception):
 
 
 class Machine:
-    """With systemd that is the first process, as in a container; else a stand-in."""
+    """With systemd that is the first process, as in a container; else a stand-in. lower: whose files."""
 
-    def __init__(self, folder, systemd=False):
+    def __init__(self, folder, systemd=False, lower="/"):
         self.folder, self.systemd = str(folder), systemd
         self.init = subprocess.Popen(
             ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child",
-             sys.executable, __file__, self.folder, *["systemd"] * systemd],
+             sys.executable, __file__, self.folder, str(lower), *["systemd"] * systemd],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if self.init.stdout.readline() != "ready\n":
             why = self.init.stderr.read().strip()
@@ -96,13 +96,13 @@ def hide(upper):
         os.mknod(path, stat.S_IFCHR, 0)
 
 
-def make_root(folder):
+def make_root(folder, lower):
     mount("tmpfs", folder, "-o", "size=2g,mode=755")
     root, upper, work = (os.path.join(folder, name) for name in ("root", "upper", "work"))
     for path in (root, upper, work):
         os.mkdir(path, 0o755)
     hide(upper)
-    mount("overlay", root, "-o", "lowerdir=/,upperdir=%s,workdir=%s" % (upper, work))
+    mount("overlay", root, "-o", "lowerdir=%s,upperdir=%s,workdir=%s" % (lower, upper, work))
     for name in ("dev", "run", "tmp"):
         mode = "1777" if name == "tmp" else "755"
         mount("tmpfs", os.path.join(root, name), "-o", "mode=" + mode)
@@ -184,8 +184,8 @@ def become_systemd():
                {"PATH": ENV["PATH"], "container": "thurn-test"})
 
 
-def main(folder, first=None):
-    root = make_root(folder)
+def main(folder, lower, first=None):
+    root = make_root(folder, lower)
     if first == "systemd":
         prepare_for_systemd(folder, root)
     os.chroot(root)

@@ -1,6 +1,6 @@
-/* The n-th call that changes a file fails, or its process is killed there, for every n while messages
- * are submitted: what was answered with OK is in a segment once and whole, what was refused is not,
- * and the next message is accepted. */
+/* The n-th call that changes a file fails, or its process is killed there, for every n while
+ * messages are submitted: what was answered with OK is in a segment once and whole, what was
+ * refused is not, and the next message is accepted. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -212,8 +212,8 @@ static void every_call(enum mode mode, int error)
 	unsigned at = 1;
 	bool reached = true;
 	for (; reached; at++) {
-		struct run *r = mmap(
-			NULL, sizeof(*r), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		struct run *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		assert_ptr_not_equal(r, MAP_FAILED);
 		reached = run_with_fault(r, mode, error, at);
 		munmap(r, sizeof(*r));

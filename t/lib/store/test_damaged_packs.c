@@ -1,5 +1,5 @@
-/* A pack cut and flipped at every octet of its last KiB: it costs the bodies that it hits, the check
- * names them, everything else of the account and its neighbour is as before. */
+/* A pack cut and flipped at every octet of its last KiB: it costs the bodies that it hits, the
+ * check names them, everything else of the account and its neighbour is as before. */
 #include "t/lib/store/fixture.h"
 
 #define MESSAGES 16
@@ -51,7 +51,8 @@ static void fill(struct scene *s)
 	struct view *view = fixture_view(f, f->inbox, true);
 	for (uint32_t i = 1; i <= MESSAGES; i++) {
 		s->body_at[i] = view_row(view, i)->pack_at;
-		s->head_at[i] = i == 1 ? 0 : (s->body_at[i - 1] + view_row(view, i - 1)->size + 7) / 8 * 8;
+		s->head_at[i] =
+			i == 1 ? 0 : (s->body_at[i - 1] + view_row(view, i - 1)->size + 7) / 8 * 8;
 	}
 	view_close(&view);
 }
@@ -92,7 +93,8 @@ static void put_pack(struct scene *s, size_t n)
 static uint32_t owner_of(const struct scene *s, uint64_t at)
 {
 	for (uint32_t i = 2; i <= MESSAGES; i++)
-		if (at >= s->head_at[i] && at < s->body_at[i] + strlen(body_of((struct fixture *)&s->f, i)))
+		if (at >= s->head_at[i] &&
+			at < s->body_at[i] + strlen(body_of((struct fixture *)&s->f, i)))
 			return i;
 	return 0;
 }
@@ -130,8 +132,8 @@ static uint64_t look(struct scene *s, uint32_t first_bad, uint32_t last_bad, cha
 	assert_true(view_count(view) >= MESSAGES);
 	for (uint32_t uid = 1; uid <= MESSAGES; uid++) {
 		struct span body;
-		enum store_status status =
-			message_read(f->account, view_row(view, uid), 0, UINT64_MAX, f->pool, &body);
+		enum store_status status = message_read(
+			f->account, view_row(view, uid), 0, UINT64_MAX, f->pool, &body);
 		if (uid < first_bad || uid > last_bad) {
 			assert_ok(status);
 			assert_true(span_is(body, body_of(f, uid)));
@@ -190,8 +192,8 @@ static void the_next_message_is_whole(void **state)
 	fixture_open(f);
 	uint32_t uid = fixture_append(f, f->inbox, "new", 0);
 	struct view *view = fixture_view(f, f->inbox, true);
-	assert_ok(message_read(f->account, view_row(view, view_seq_of(view, uid)), 0, UINT64_MAX,
-		f->pool, &body));
+	assert_ok(message_read(
+		f->account, view_row(view, view_seq_of(view, uid)), 0, UINT64_MAX, f->pool, &body));
 	assert_true(span_is(body, "new"));
 	view_close(&view);
 	fixture_close(f);

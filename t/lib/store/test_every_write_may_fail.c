@@ -59,8 +59,8 @@ static void add(struct run *r, unsigned n)
 	r->added[n] = MAYBE; /* if it is killed now */
 	enum store_status status = mailbox_find(f->account, f->pool, "INBOX", false, &info);
 	if (status == STORE_OK)
-		status = fixture_try_append(
-			f, f->account, info.id, body_of(r, n), n == 2 ? MSG_FLAGGED : 0, NULL, &uid);
+		status = fixture_try_append(f, f->account, info.id, body_of(r, n),
+			n == 2 ? MSG_FLAGGED : 0, NULL, &uid);
 	r->added[n] = learn(r, status);
 }
 
@@ -87,8 +87,8 @@ static void copy_one(struct run *r, struct view *view, uint32_t uid)
 	if (mailbox_find(f->account, f->pool, "Work", false, &info) != STORE_OK)
 		return;
 	r->copied = MAYBE;
-	r->copied = learn(r,
-		view_copy(view, &uid, 1, info.id, false, f->pool, &pairs, &n, &uidvalidity));
+	r->copied = learn(
+		r, view_copy(view, &uid, 1, info.id, false, f->pool, &pairs, &n, &uidvalidity));
 }
 
 static void change_some(struct run *r, struct view *view)
@@ -327,8 +327,8 @@ static void every_call(enum mode mode, int error, unsigned step)
 	unsigned at = 1;
 	bool reached = true;
 	for (; reached; at += step) {
-		struct run *r = mmap(
-			NULL, sizeof(*r), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		struct run *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		assert_ptr_not_equal(r, MAP_FAILED);
 		reached = run_with_fault(r, mode, error, at);
 		munmap(r, sizeof(*r));

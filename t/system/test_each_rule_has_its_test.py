@@ -42,6 +42,7 @@ RULES = {
     9: ["powercut/test_power_cuts.py: test_nothing_acknowledged_is_lost_and_nothing_shown_taken_back, "
         "test_a_sync_that_is_left_out_is_noticed, test_durable_commits_survive_while_the_database_begins_new_logs"],
     10: ["system/test_what_can_not_be_accepted_is_refused.py: test_a_full_disk_is_452_and_recovers",
+         "faults/test_disks_are_full.py: test_now_and_then, test_the_queue, test_the_store, test_the_directory",
          "qmgr/test_nothing_is_lost.py: test_the_reserve_is_there",
          "qmgr/test_a_bad_medium_harms_little.py: test_a_full_disk_leaves_room_for_what_is_accepted"],
     # store

@@ -149,15 +149,15 @@ static bool hello(struct link *l, struct pool *pool, struct outcome *o)
 
 enum tls_step { TLS_GOES_ON, TLS_REFUSED, TLS_BROKEN };
 
-static enum tls_step start_tls(struct link *l, struct pool *pool, bool required, struct outcome *o)
+static enum tls_step start_tls(struct link *l, struct pool *pool, struct outcome *o)
 {
 	const char *err;
 	stream_puts(l->stream, "STARTTLS\r\n");
 	if (!expect(l, pool, "asking for TLS", o))
 		return stream_state(l->stream) == STREAM_OK ? TLS_REFUSED : TLS_BROKEN;
-	struct tls_context *ctx = required ? l->agent->tls_checked : l->agent->tls_any;
+	struct tls_context *ctx = smtp_agent_tls(l->agent, &err);
 	stream_set_timeout(l->stream, l->agent->conf->command_timeout);
-	if (stream_start_tls(l->stream, ctx, l->host, &err) < 0) {
+	if (!ctx || stream_start_tls(l->stream, ctx, l->host, &err) < 0) {
 		*o = outcome_make(FATE_DEFERRED, "4.7.5",
 			pool_printf(pool, "TLS with %s failed: %s", l->text, err));
 		o->remote_mta = pool_strdup(pool, l->host);
@@ -170,7 +170,7 @@ enum open_step { OPEN_DONE, OPEN_FAILED, OPEN_WITHOUT_TLS };
 
 static enum open_step converse(struct link *l, struct pool *pool, bool want_tls, struct outcome *o)
 {
-	bool required = strcmp(l->agent->conf->tls, "require") == 0;
+	bool required = l->agent->tls_required;
 	if (!expect(l, pool, "waiting for the greeting", o) || !hello(l, pool, o))
 		return OPEN_FAILED;
 	if (!want_tls)
@@ -181,7 +181,7 @@ static enum open_step converse(struct link *l, struct pool *pool, bool want_tls,
 		o->remote_mta = pool_strdup(pool, l->host);
 		return required ? OPEN_FAILED : OPEN_DONE;
 	}
-	switch (start_tls(l, pool, required, o)) {
+	switch (start_tls(l, pool, o)) {
 	case TLS_GOES_ON:
 		return OPEN_DONE;
 	case TLS_REFUSED:
@@ -197,7 +197,7 @@ static enum open_step converse(struct link *l, struct pool *pool, bool want_tls,
 struct link *link_open(struct smtp_agent *agent, struct pool *pool, const struct target *target,
 	const struct peer *peer, struct outcome *outcome_r)
 {
-	bool required = strcmp(agent->conf->tls, "require") == 0;
+	bool required = agent->tls_required;
 	bool want_tls = required || (!target->lmtp && strcmp(agent->conf->tls, "may") == 0);
 	enum open_step step = OPEN_WITHOUT_TLS;
 	struct link *l = NULL;

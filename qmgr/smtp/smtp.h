@@ -24,8 +24,8 @@ struct smtp_agent {
 	const char *hostname;      /* ours: to know our own name in an MX list */
 	const char *helo;
 	struct dns *dns;
-	struct tls_context *tls_any;     /* any certificate will do */
-	struct tls_context *tls_checked; /* it must fit the host */
+	struct tls_context *tls; /* NULL: not loaded yet */
+	bool tls_required;       /* always, and the certificate must fit the host; else any will do */
 	struct sockaddr_storage bind_to;
 	socklen_t bind_len;        /* 0: any address */
 	struct list idle;          /* struct link, longest idle first */
@@ -36,6 +36,8 @@ int smtp_agent_new(struct pool *pool, const struct smtp_conf *conf, const char *
 	const char *dns_servers, const char *tls_ca, struct smtp_agent **agent_r,
 	const char **err_r);
 void smtp_agent_free(struct smtp_agent **agent);
+/* For clients; the system's authorities are read at the first call. NULL with *err_r. */
+struct tls_context *smtp_agent_tls(struct smtp_agent *agent, const char **err_r);
 
 /* One job: fills each recipient's outcome (deliver.c). */
 void smtp_deliver(struct smtp_agent *agent, struct agent_job *job);

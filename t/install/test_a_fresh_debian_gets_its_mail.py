@@ -14,7 +14,7 @@ from conftest import need
 WISH = os.environ.get("DEBOOTSTRAP", "")
 MIRROR = os.environ.get("DEBOOTSTRAP_MIRROR", "http://deb.debian.org/debian")
 # What the package and bsd-mailx need, so that apt has nothing to fetch later.
-INCLUDE = ("cron,init-system-helpers,sysvinit-utils,libssl3,libdb5.3,libjansson4,libc-ares2,libseccomp2,libsasl2-2,"
+INCLUDE = ("cron,init-system-helpers,sysvinit-core,sysvinit-utils,libssl3,libdb5.3,libjansson4,libc-ares2,libseccomp2,libsasl2-2,"
            "libsasl2-modules,zlib1g,libbsd0,liblockfile1,logrotate,procps")
 USER = "root@post.machine.test"
 # cron looks for work once a minute.

@@ -329,6 +329,7 @@ enum store_status packs_put(struct packs *p, struct span body, const char *const
 	if (!k)
 		return status_of_errno(errno);
 	unsigned char no_sum[32] = {0};
+	k->users++; /* another fiber may begin the next pack while a large body is written */
 	struct writing w = {.fd = k->fd, .at = k->end, .body = body, .sha256 = blob_r->sha256};
 	put_head(&w.head, k, body, readers, nreaders, no_sum);
 	uint64_t body_at = k->end + w.head.len + 8;
@@ -349,6 +350,7 @@ enum store_status packs_put(struct packs *p, struct span body, const char *const
 		log_error("A body of %zu octets can't be written to pack %016llx: %m.", body.n,
 			(unsigned long long)k->id);
 	}
+	release(p, k);
 	str_fini(&w.head);
 	return status;
 }

@@ -175,10 +175,10 @@ fuzz: $(FUZZ_BINARIES)
 LINTED := $(patsubst %.c,$(O)/lint/%.ok,$(shell find lib master smtpd imapd pop3d qmgr local admin t -name '*.c'))
 .PHONY: lint
 lint: $(LINTED) $(O)/lint/cppcheck.ok
-$(O)/lint/%.ok: %.c $(O)/%.o .clang-tidy
+$(O)/lint/%.ok: %.c $(O)/%.o .clang-tidy t/.clang-tidy
 	@mkdir -p $(@D)
 	@echo "  tidy $<"
-	@nice clang-tidy --quiet $< -- $(CSTD) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -I. 2>$@.err || { cat $@.err; exit 1; }
+	@nice clang-tidy --quiet $< -- $(CSTD) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -I. -It 2>$@.err || { cat $@.err; exit 1; }
 	@mv $@.err $@
 $(O)/lint/cppcheck.ok: $(LINTED)
 	@mkdir -p $(@D)/cppcheck

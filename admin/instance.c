@@ -153,7 +153,7 @@ static int await_services(struct op_call *call, struct config *config, int64_t m
 int instance_start(struct op_call *call, struct config *config, const char *log_path)
 {
 	const char *program = pool_printf(call->pool, "%s/master", config->common.program_dir);
-	const char *notify_name = NULL;
+	const char *notify_name = "";
 	int notify = notify_socket(call, &notify_name), output = -1, rc = -1;
 	if (notify >= 0)
 		output = open_output(call, log_path);

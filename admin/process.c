@@ -35,18 +35,23 @@ static bool read_proc(pid_t pid, const char *name, struct str *out)
 	return n == 0 && out->len;
 }
 
+/* proc(5): fields of stat, the last one being what we need; 0 is the name. */
+enum { STAT_STATE = 1, STAT_SESSION = 4, STAT_THREADS = 18, STAT_FIELDS };
+
 /* Alive and in that session. The command's name may hold anything, so fields count from the last
  * ')'. The first thread of many may be a zombie while the others still hold the files. */
 static bool is_in_session(const char *stat, pid_t session)
 {
-	const char *p = strrchr(stat, ')');
-	char state;
-	int sid, threads;
-	return p &&
-	       sscanf(p + 1,
-		       " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d",
-		       &state, &sid, &threads) == 3 &&
-	       sid == (int)session && ((state != 'Z' && state != 'X') || threads > 1);
+	const char *end = strrchr(stat, ')');
+	struct span rest = span_of(end), field[STAT_FIELDS];
+	uint64_t sid, threads;
+	for (size_t i = 0; i < STAT_FIELDS; i++)
+		if (!span_split(&rest, ' ', &field[i]))
+			return false;
+	if (!num_parse_u64(field[STAT_SESSION], INT32_MAX, &sid) ||
+		!num_parse_u64(field[STAT_THREADS], INT32_MAX, &threads) || sid != (uint64_t)session)
+		return false;
+	return (!span_is(field[STAT_STATE], "Z") && !span_is(field[STAT_STATE], "X")) || threads > 1;
 }
 
 static bool has_argument(struct span cmdline, const char *arg)

@@ -173,7 +173,7 @@ static int load_files(struct op_call *call, const char *etc, uint64_t base, stru
 {
 	const char *main_path = pool_printf(call->pool, "%s/thurn.conf", etc);
 	const char *services_path = pool_printf(call->pool, "%s/services.conf", etc);
-	const char *programs;
+	const char *programs = "";
 
 	if (program_dir(call, &programs) < 0)
 		return -1;

@@ -86,7 +86,8 @@ __attribute__((constructor)) static void start(void)
 	snprintf(boot_id_path, sizeof(boot_id_path), "%s/boot_id", path);
 	if (access(boot_id_path, R_OK) < 0)
 		boot_id_path[0] = '\0';
-	strcat(path, "/record");
+	size_t folder = strlen(path);
+	snprintf(path + folder, sizeof(path) - folder, "/record");
 	file = map_record(path, 0);
 	if (file && file->magic != RECORD_MAGIC)
 		file = NULL;

@@ -1,7 +1,7 @@
 /*
  * How a session goes from a login program to the worker that serves it (design, section 2, Logins).
- * The login program connects to the worker's Unix socket (unix:imapd, unix:pop3d) and sends one
- * frame:
+ * The login program connects to the service of the workers (unix:imapd, unix:pop3d; to the one worker that has the
+ * account open, if that can be) and sends one frame:
  *
  *  - with the client's socket attached: the worker talks to the client itself and the Unix
  *    connection is over (plain connections), or

@@ -10,6 +10,7 @@
 
 #define ORPHAN_MS 3000 /* to finish when master is gone: a new one wants our sockets and files */
 #define ASK_MS    10000
+#define CHOOSE_MS 2000 /* for master to find a worker; whoever is free is found without it */
 
 static void tell(struct engine *e, const struct ipc_msg *msg, const void *body)
 {
@@ -113,7 +114,7 @@ void service_progress(struct service_ctx *svc)
 
 /* *err_r lives in svc's pool only when it is a refusal's: sentences are copied there. NULL: nobody wants it. */
 static int ask(struct engine *e, const struct ipc_msg *msg, const void *body,
-	const struct ipc_msg *reply_type, void *reply, const char **err_r)
+	const struct ipc_msg *reply_type, void *reply, int64_t ms, const char **err_r)
 {
 	struct pool *pool = pool_new("ask master");
 	int fds[IPC_FDS_MAX];
@@ -125,7 +126,7 @@ static int ask(struct engine *e, const struct ipc_msg *msg, const void *body,
 		.reply = reply,
 		.fds_r = fds,
 		.nfds_r = &nfds,
-		.deadline = io_deadline(ASK_MS),
+		.deadline = io_deadline(ms),
 	};
 	const char *err = "Master sent no descriptor.";
 	int rc = ipc_client_call(e->master, pool, &call, &err);
@@ -153,7 +154,7 @@ int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **er
 			return -1;
 		return segment_source_new(e->segments, geteuid(), getegid(), id_r, err_r);
 	}
-	fd = ask(e, &control_segment_msg, &none, &control_segment_reply_msg, &reply, err_r);
+	fd = ask(e, &control_segment_msg, &none, &control_segment_reply_msg, &reply, ASK_MS, err_r);
 	if (fd >= 0)
 		*id_r = reply.id;
 	return fd;
@@ -169,7 +170,7 @@ static int connect_by_master(struct engine *e, const char *name, const char **er
 	struct control_connect connect = {.name = name};
 	struct control_none none;
 
-	return ask(e, &control_connect_msg, &connect, &control_done_msg, &none, err_r);
+	return ask(e, &control_connect_msg, &connect, &control_done_msg, &none, ASK_MS, err_r);
 }
 
 static int connect_path(struct service_ctx *svc, const char *name, const char **err_r)
@@ -203,7 +204,8 @@ int service_connect_by(
 	int fd = -1;
 
 	if (e->master)
-		fd = ask(e, &control_connect_by_msg, &connect, &control_done_msg, &none, NULL);
+		fd = ask(e, &control_connect_by_msg, &connect, &control_done_msg, &none, CHOOSE_MS,
+			NULL);
 	return fd >= 0 ? fd : service_connect(svc, unix_name, err_r);
 }
 

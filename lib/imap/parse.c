@@ -6,8 +6,9 @@
 
 void imap_parse_init(struct imap_parse *c, struct span text, struct pool *pool)
 {
-	*c = (struct imap_parse){
-		.p = text.p, .end = text.p + text.n, .pool = pool, .separator = '/'};
+	*c = (struct imap_parse){.p = text.p, .end = text.p, .pool = pool, .separator = '/'};
+	if (text.n) /* an empty one may have no place */
+		c->end += text.n;
 }
 
 bool imap_parse_fail(struct imap_parse *c, const char *why)

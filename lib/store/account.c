@@ -37,16 +37,20 @@ static void account_free(struct account *a)
 	mem_free(&a);
 }
 
-/* Out of the table first: who opens it while this one syncs gets a new object. */
+/* Out of the table first: who opens it while this one syncs gets a new object. Its own upkeep and lazy
+ * sync may begin meanwhile: the last of them frees it. */
 void account_evict(struct account *a)
 {
 	struct store *s = a->store;
 	idle_account_take(a);
 	if (hash_find(s->accounts, span_of(a->id)) == a)
 		hash_remove(s->accounts, span_of(a->id));
+	a->refs++;
 	if (a->unsynced && !a->stale && account_commit(a, a->live.at) != STORE_OK)
 		log_error("Flag changes of account %s can't be synced.", a->id);
-	account_free(a);
+	a->stale = true;
+	if (--a->refs == 0)
+		account_free(a);
 }
 
 static int load(void *arg)
@@ -199,9 +203,11 @@ static void sync_open_accounts(struct store *s)
 void accounts_close(struct store *s)
 {
 	sync_open_accounts(s);
-	fiber_group_wait(&s->busy, IO_FOREVER);
-	while (!list_is_empty(&s->idle))
-		account_evict(list_entry(s->idle.next, struct account, idle_link));
+	do {
+		fiber_group_wait(&s->busy, IO_FOREVER);
+		while (!list_is_empty(&s->idle))
+			account_evict(list_entry(s->idle.next, struct account, idle_link));
+	} while (s->busy.n); /* upkeep of those that went */
 }
 
 void account_usage(struct account *a, uint64_t *bytes_r, uint64_t *messages_r)

@@ -156,11 +156,83 @@ static void idle_accounts_are_let_go(void **state)
 	assert_int_equal(n, IDLE_ACCOUNTS_MAX * 2 + 1);
 }
 
+/* --- an account that goes while its flags are being synced --- */
+
+#define FLAG_SYNC_MS 700
+#define SLOW_SYNC_MS 1000
+
+static _Atomic bool medium_is_slow; /* syncs run on helper threads */
+
+static int slow_sync(int fd)
+{
+	if (medium_is_slow)
+		usleep(SLOW_SYNC_MS * 1000);
+	return fdatasync(fd);
+}
+
+static void visit(struct fixture *f, unsigned number)
+{
+	char id[16];
+	struct account *a;
+	snprintf(id, sizeof(id), "v%u", number);
+	assert_ok(account_open(f->store, id, true, NULL, &a));
+	account_close(&a);
+}
+
+static void change_flags(struct fixture *f)
+{
+	struct account *a;
+	struct view *view;
+	struct mailbox_info info;
+	uint32_t uid, *failed;
+	size_t nfailed;
+	struct flag_change change = {.op = FLAGS_ADD, .flags = MSG_SEEN, .unchanged_since = UINT64_MAX};
+	assert_ok(account_open(f->store, "flags", true, NULL, &a));
+	assert_ok(mailbox_find(a, f->pool, "INBOX", false, &info));
+	assert_ok(fixture_try_append(f, a, info.id, "x", 0, NULL, &uid));
+	assert_ok(view_open(a, info.id, false, &view));
+	assert_ok(view_store(view, &uid, 1, &change, f->pool, &failed, &nfailed));
+	view_close(&view);
+	account_close(&a);
+}
+
+static void crowd_out(void *arg)
+{
+	struct sessions *s = arg;
+	unsigned n = 0;
+	for (unsigned i = 0; i < IDLE_ACCOUNTS_MAX; i++)
+		visit(s->f, i);
+	change_flags(s->f);
+	for (unsigned i = 1; i < IDLE_ACCOUNTS_MAX; i++) /* in memory: now it is the oldest */
+		visit(s->f, i);
+	medium_is_slow = true;
+	visit(s->f, 0); /* it goes for this one, and its timer comes while it is synced */
+	medium_is_slow = false;
+	io_sleep(SLOW_SYNC_MS);
+	list_each (link, &s->f->store->idle)
+		n++;
+	assert_int_equal(n, s->f->store->nidle);
+	assert_int_equal(s->f->store->busy.n, 0);
+	fiber_group_leave(&s->group);
+}
+
+static void an_account_that_goes_waits_for_its_own_sync(void **state)
+{
+	struct sessions s = {.f = *state};
+	fixture_close(s.f);
+	s.f->sync = slow_sync;
+	s.f->conf.flag_sync_ms = FLAG_SYNC_MS;
+	fixture_open(s.f);
+	start(&s, crowd_out);
+	assert_int_equal(fiber_group_wait(&s.group, clock_mono_ms() + 60000), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(sessions_share_accounts),
 		FIXTURE_TEST(idle_accounts_are_let_go),
+		FIXTURE_TEST(an_account_that_goes_waits_for_its_own_sync),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

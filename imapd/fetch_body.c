@@ -63,8 +63,11 @@ static void put_from_file(struct fetch_run *f, uint64_t at, uint64_t n)
 {
 	int fd;
 	uint64_t file_at;
-	enum store_status status = message_locate(f->s->account, f->row, &fd, &file_at);
+	enum store_status status =
+		n == f->row->size ? message_verify(f->s->account, f->row) : STORE_OK;
 
+	if (status == STORE_OK)
+		status = message_locate(f->s->account, f->row, &fd, &file_at);
 	if (status != STORE_OK) {
 		put_nothing(f, status);
 		return;

@@ -97,13 +97,15 @@ static void run_uidl(struct session *s, const uint32_t *v, unsigned given)
 	list(s, v, given, put_uidl);
 }
 
-/* Writes the message piece by piece. It may turn out unreadable in the middle, where no error can be said: then only the
- * connection's end is honest. True when all of it went out. */
+/* Writes the message piece by piece; one that goes out whole is looked at before. TOP, or a medium that fails now, may
+ * find it unreadable in the middle, where no error can be said: then only the connection's end is honest. True when all
+ * of it went out. */
 static bool send_message(struct session *s, const struct msg_row *row, struct pop3_dots *dots)
 {
 	struct pool *pool = pool_new("message");
 	struct str out = STR_INIT;
-	enum store_status status = STORE_OK;
+	bool whole = !dots->limited && row->size > PIECE_OCTETS;
+	enum store_status status = whole ? message_verify(s->account, row) : STORE_OK;
 	bool more = true, started = false;
 	for (uint64_t at = 0; at < row->size && more && status == STORE_OK; at += PIECE_OCTETS) {
 		struct span piece;

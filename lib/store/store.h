@@ -208,9 +208,12 @@ enum store_status view_sync(struct view *view, bool expunge, struct pool *pool,
 	struct view_changes *changes_r);
 
 /* The body, or a range of it: read by pread on helper threads where it is cold. Borrowed memory,
- * valid until the pool is reset. STORE_NOT_FOUND when it was expunged and reclaimed. */
+ * valid until the pool is reset. STORE_NOT_FOUND when it was expunged and reclaimed. What is read whole is compared with
+ * its checksum: STORE_DAMAGED, and nothing of it, when it is not what was stored. */
 enum store_status message_read(struct account *a, const struct msg_row *row, uint64_t from,
 	uint64_t n, struct pool *pool, struct span *body_r);
+/* The same comparison for who goes on to read it in pieces, or sends it from the file. */
+enum store_status message_verify(struct account *a, const struct msg_row *row);
 /* Descriptor and place for stream_send_file; the descriptor is borrowed until the account is
  * closed. */
 enum store_status message_locate(

@@ -138,6 +138,7 @@ static uint64_t look(struct scene *s, uint32_t first_bad, uint32_t last_bad, cha
 			assert_ok(status);
 			assert_true(span_is(body, body_of(f, uid)));
 		}
+		assert_true(status != STORE_OK || span_is(body, body_of(f, uid)));
 	}
 	view_close(&view);
 	said[0] = '\0';

@@ -337,8 +337,8 @@ static void damage_is_reported_and_kept(void **state)
 	s->log.bytes[at] ^= 1;
 	put(&s->f, "log.1", &s->log, s->log.n);
 	s->log.bytes[at] ^= 1;
-	snprintf(name, sizeof(name), "damage.%llx",
-		(unsigned long long)(s->ends[5] - SEGMENT_HEADER + LOG_FIRST));
+	unsigned long long from = s->ends[5] - SEGMENT_HEADER + LOG_FIRST;
+	snprintf(name, sizeof(name), "damage.%llx", from);
 	unlink(fixture_path(&s->f, name));
 	struct result r = visit(s, true);
 	assert_true(r.added > MESSAGES);

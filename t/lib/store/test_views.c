@@ -260,7 +260,7 @@ static void a_move_is_one_change(void **state)
 	uint32_t first = fixture_fill(f, f->inbox, 4, MSG_FLAGGED),
 		 uids[] = {first, first + 2, first + 9}, uidvalidity;
 	uint32_t there = fixture_mailbox(f, "Archive");
-	uint64_t bytes, messages, after, modseq = account_modseq(f->account);
+	uint64_t bytes, messages, after, modseq;
 	struct view *view = fixture_view(f, f->inbox, true), *other = fixture_view(f, there, true),
 		    *from;
 	struct view_changes c;

@@ -88,6 +88,12 @@ int service_connect(struct service_ctx *s, const char *unix_name, const char **e
 	return -1;
 }
 
+int service_connect_by(struct service_ctx *s, const char *unix_name, uint32_t key, const char **err_r)
+{
+	(void)key;
+	return service_connect(s, unix_name, err_r);
+}
+
 struct ipc_client *service_ipc_client(struct service_ctx *s, const char *unix_name)
 {
 	(void)s;

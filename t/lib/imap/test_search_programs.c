@@ -11,7 +11,7 @@ static void put_key(struct str *out, const struct search_key *k)
 {
 	static const char *const names[] = {"and", "or", "seq", "uid", "flag", "keyword", "smaller",
 		"larger", "before", "on", "since", "sentbefore", "senton", "sentsince", "header",
-		"body", "text"};
+		"address", "body", "text"};
 
 	str_printf(out, "%s%s", k->negate ? "!" : "", names[k->op]);
 	if (k->op == SEARCH_FLAG)
@@ -40,7 +40,7 @@ static const struct {
 	{"OLD", "and(!flag=32)"},
 	{"1:5,7 UID 1:*", "and(seq uid)"},
 	{"* ", NULL},
-	{"FROM bob", "and(header=From:bob)"},
+	{"FROM bob", "and(address=From:bob)"},
 	{"HEADER X-Foo \"\" TEXT {3}\r\na b", "and(header=X-Foo: text:a b)"},
 	{"TEXT x SEEN", "and(flag=1 text:x)"},
 	{"OR TEXT x SEEN FLAGGED", "and(flag=4 or(flag=1 text:x))"},

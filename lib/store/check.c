@@ -142,6 +142,11 @@ static struct counts count_rows(const struct index *x, uint32_t recent_upto)
 	return n;
 }
 
+static struct counts counts_of(const struct mailbox *m)
+{
+	return (struct counts){m->messages, m->unseen, m->recent, m->deleted, m->size};
+}
+
 static bool counts_agree(const struct mailbox *m, const struct counts *n)
 {
 	return m->messages == n->messages && m->unseen == n->unseen && m->recent == n->recent &&
@@ -200,13 +205,23 @@ void account_recount(struct account *a)
 	free_indexes(&indexes);
 }
 
+static void say_counters(struct checking *c, const struct mailbox *m, const struct counts *was)
+{
+	say(c,
+		"The counters of mailbox %s do not agree with its messages: they say %u messages, "
+		"%u unseen, %u recent, %u deleted, %llu octets; there are %u, %u, %u, %u, %llu.",
+		m->name, was->messages, was->unseen, was->recent, was->deleted,
+		(unsigned long long)was->size, m->messages, m->unseen, m->recent, m->deleted,
+		(unsigned long long)m->size);
+}
+
 static void check_counters(struct checking *c)
 {
 	for (size_t i = 0; i < c->tree.boxes.n; i++) {
 		struct mailbox *m = c->tree.boxes.v[i];
+		struct counts was = counts_of(m);
 		if (recount_mailbox(&c->tree, m, hash_find_u32(c->indexes, m->id)))
-			say(c, "The counters of mailbox %s do not agree with its messages.",
-				m->name);
+			say_counters(c, m, &was);
 		c->report->messages += m->messages;
 	}
 }
@@ -291,7 +306,7 @@ static bool trees_agree(const struct tree *a, const struct tree *b)
 		return false;
 	for (size_t i = 0; i < a->boxes.n; i++) {
 		const struct mailbox *x = a->boxes.v[i], *y = b->boxes.v[i];
-		struct counts n = {x->messages, x->unseen, x->recent, x->deleted, x->size};
+		struct counts n = counts_of(x);
 		if (x->id != y->id || x->uidvalidity != y->uidvalidity ||
 			x->uidnext != y->uidnext || strcmp(x->name, y->name) != 0 ||
 			!counts_agree(y, &n))

@@ -221,6 +221,7 @@ int op_parse_recent(struct span body, struct op_recent *op_r)
 	struct reader in = reader_of(body);
 	op_r->mailbox = get_u32v(&in);
 	op_r->upto = get_u32v(&in);
+	op_r->left = get_u32v(&in);
 	return in.bad ? -1 : 0;
 }
 
@@ -229,6 +230,7 @@ void op_put_recent(struct str *out, const struct op_recent *op)
 	size_t at = op_begin(out, OP_RECENT);
 	put_varint(out, op->mailbox);
 	put_varint(out, op->upto);
+	put_varint(out, op->left);
 	op_end(out, at);
 }
 

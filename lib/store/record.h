@@ -78,8 +78,9 @@ struct op_keyword {
 	uint8_t bit;
 	struct span name;
 };
+/* All messages with UIDs up to `upto` are claimed by some session; `left` have higher ones. */
 struct op_recent {
-	uint32_t mailbox, upto;
+	uint32_t mailbox, upto, left;
 };
 /* What FLAGS and EXPUNGE do to the counters, so that they need no rows. */
 struct op_delta {

@@ -289,7 +289,7 @@ static int apply_recent(struct tree *t, struct span body)
 	if (!m || op.upto <= m->recent_upto)
 		return 0;
 	m->recent_upto = op.upto;
-	m->recent = 0;
+	m->recent = op.left;
 	return 0;
 }
 

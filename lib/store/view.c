@@ -111,13 +111,30 @@ uint32_t view_first_unseen(const struct view *view)
 
 /* --- \Recent --- */
 
+/* Messages that are in the log and not shown yet, because they are still on their way to the medium. */
+static uint32_t count_held_back(const struct account *a, uint32_t mailbox)
+{
+	struct index x;
+	index_init(&x, mailbox);
+	list_each(l, &a->pending)
+	{
+		struct pending *p = list_entry(l, struct pending, link);
+		index_apply(&x, &p->record, p->origin);
+	}
+	uint32_t n = (uint32_t)(x.n - x.gone.n);
+	index_fini(&x);
+	return n;
+}
+
 static enum store_status write_claim(struct view *view, struct mailbox *m, uint32_t upto)
 {
 	struct str bytes = STR_INIT;
 	uint64_t end;
 	uint32_t from = m->recent_upto + 1;
 	account_start_record(&bytes, NULL);
-	op_put_recent(&bytes, &(struct op_recent){.mailbox = m->id, .upto = upto});
+	op_put_recent(&bytes, &(struct op_recent){.mailbox = m->id,
+				      .upto = upto,
+				      .left = count_held_back(view->account, m->id)});
 	enum store_status status =
 		account_write(view->account, &bytes, RECORD_LAZY, view->serial, &end);
 	str_fini(&bytes);
@@ -139,6 +156,8 @@ static void claim_recent(struct view *view)
 	if (account_begin(a, clock_mono_ms() + CLAIM_MS) != STORE_OK)
 		return;
 	enum store_status status = STORE_NOT_FOUND;
+	m = tree_find(&a->shown, view->mailbox); /* more of it, perhaps, since the lock was awaited */
+	upto = m ? m->uidnext - 1 : 0;
 	live = tree_find(&a->live, view->mailbox);
 	if (live && live->recent_upto < upto)
 		status = write_claim(view, live, upto);

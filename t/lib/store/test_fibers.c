@@ -90,6 +90,12 @@ static void start(struct sessions *s, fiber_fn fn)
 	fiber_start("session", fn, s);
 }
 
+static void nothing_is_found(void *arg, const char *sentence)
+{
+	(void)arg;
+	fail_msg("%s", sentence);
+}
+
 static void sessions_share_accounts(void **state)
 {
 	struct sessions s = {.f = *state};
@@ -109,7 +115,7 @@ static void sessions_share_accounts(void **state)
 		account_usage(a, &bytes, &messages);
 		assert_int_equal(messages, s.added[i] - s.gone[i]);
 		account_close(&a);
-		assert_ok(account_check(s.f->store, id, false, NULL, NULL, &report));
+		assert_ok(account_check(s.f->store, id, false, nothing_is_found, NULL, &report));
 		assert_int_equal(report.checkpoints_bad + report.blobs_bad + report.log_damaged, 0);
 	}
 }
@@ -208,11 +214,10 @@ static void crowd_out(void *arg)
 	medium_is_slow = true;
 	visit(s->f, 0); /* it goes for this one, and its timer comes while it is synced */
 	medium_is_slow = false;
-	io_sleep(SLOW_SYNC_MS);
+	assert_int_equal(fiber_group_wait(&s->f->store->busy, clock_mono_ms() + 30 * SLOW_SYNC_MS), 0);
 	list_each (link, &s->f->store->idle)
 		n++;
 	assert_int_equal(n, s->f->store->nidle);
-	assert_int_equal(s->f->store->busy.n, 0);
 	fiber_group_leave(&s->group);
 }
 
@@ -227,12 +232,65 @@ static void an_account_that_goes_waits_for_its_own_sync(void **state)
 	assert_int_equal(fiber_group_wait(&s.group, clock_mono_ms() + 60000), 0);
 }
 
+/* --- a session claims \Recent while another message is on its way to the medium --- */
+
+struct claiming {
+	struct sessions s;
+	bool appended;
+};
+
+static void append_slowly(void *arg)
+{
+	struct claiming *c = arg;
+	fixture_append(c->s.f, c->s.f->inbox, "x", 0);
+	c->appended = true;
+	fiber_group_leave(&c->s.group);
+}
+
+static void claim_meanwhile(void *arg)
+{
+	struct claiming *c = arg;
+	struct mailbox_info info;
+	fixture_fill(c->s.f, c->s.f->inbox, 2, 0);
+	medium_is_slow = true;
+	start(&c->s, append_slowly);
+	while (tree_find(&c->s.f->account->live, c->s.f->inbox)->uidnext < 4)
+		io_sleep(1); /* its body is synced before its record is written */
+	struct view *view = fixture_view(c->s.f, c->s.f->inbox, false);
+	assert_false(c->appended);
+	medium_is_slow = false;
+	view_info(view, &info);
+	assert_int_equal(info.messages, 2);
+	assert_int_equal(info.recent, 2);
+	view_close(&view);
+	fiber_group_leave(&c->s.group);
+}
+
+static void what_is_not_shown_yet_stays_recent(void **state)
+{
+	struct claiming c = {.s.f = *state};
+	struct check_report report;
+	struct mailbox_info info;
+	fixture_close(c.s.f);
+	c.s.f->sync = slow_sync;
+	fixture_open(c.s.f);
+	start(&c.s, claim_meanwhile);
+	assert_int_equal(fiber_group_wait(&c.s.group, clock_mono_ms() + 60000), 0);
+	assert_true(c.appended);
+	struct view *view = fixture_view(c.s.f, c.s.f->inbox, true);
+	view_info(view, &info);
+	assert_int_equal(info.recent, 1);
+	view_close(&view);
+	assert_ok(account_check(c.s.f->store, c.s.f->account->id, false, nothing_is_found, NULL, &report));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(sessions_share_accounts),
 		FIXTURE_TEST(idle_accounts_are_let_go),
 		FIXTURE_TEST(an_account_that_goes_waits_for_its_own_sync),
+		FIXTURE_TEST(what_is_not_shown_yet_stays_recent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

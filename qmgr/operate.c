@@ -12,6 +12,7 @@
 #include "queue/messages.h"
 
 #define PAGE	   200
+#define KNOWN_MS 5000 /* longest wait for the scanner after a start */
 #define LIST_MAX   1000 /* messages in one reply */
 #define HEAD_MAX   (64u * 1024)
 #define SYNC_EVERY 1000 /* changes between two commits */
@@ -298,6 +299,7 @@ static void run_list(struct ipc_server_conn *conn, struct ipc_request *rq, void 
 	struct qmgr *q = ipc_conn_arg(conn);
 	size_t limit = num_min(body->limit ? body->limit : LIST_MAX, LIST_MAX);
 	struct queue_message_info *v = pool_array(rq->pool, limit, sizeof(*v));
+	spool_wait_until_known(q->spool, io_deadline(KNOWN_MS));
 	struct queue_list_reply reply = {.total = count_all(q), .messages = {v, 0}};
 	struct filter filter;
 	struct walk walk;

@@ -29,6 +29,8 @@ struct spool {
 	struct fiber_cond work;
 	int64_t look_at; /* when to look at folder, owners and tails again; monotonic */
 	bool kicked;
+	bool known; /* all that was there at the start was looked at, as far as memory allowed */
+	struct fiber_cond became_known;
 };
 
 struct list *spool_segments(struct spool *s)
@@ -395,6 +397,8 @@ static void scanner(void *arg)
 		}
 		if (!qmgr_has_room(sp->q))
 			dispatch_park_overflow(sp->q->dispatch);
+		sp->known = true;
+		fiber_wake_all(&sp->became_known);
 		if (!sp->kicked)
 			fiber_wait(&sp->work, sp->look_at);
 	}
@@ -431,6 +435,12 @@ int spool_open(struct qmgr *q, const char **err_r)
 			enter_children(s);
 	}
 	return 0;
+}
+
+void spool_wait_until_known(struct spool *sp, int64_t deadline)
+{
+	while (!sp->known && fiber_wait(&sp->became_known, deadline) == 0)
+		;
 }
 
 void spool_start(struct spool *sp)

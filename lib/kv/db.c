@@ -1,5 +1,6 @@
 #include "kv/db.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -103,6 +104,32 @@ static int open_file(const char *path, int flags, ...)
 	return -1;
 }
 
+static int sync_log(const struct env *e, const char *name)
+{
+	int fd = openat(e->dir_fd, name, O_RDWR | O_CLOEXEC);
+	int rc = fd < 0 ? -1 : fdatasync(fd);
+	int error = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return rc;
+}
+
+/* Of a process that was killed: the library takes what it finds in the log for durable, and recovery writes and syncs
+ * pages that would be ahead of the log after a power cut. */
+static int sync_logs(const struct env *e)
+{
+	int copy = openat(e->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	if (!dir)
+		return errno;
+	for (struct dirent *d; rc == 0 && (d = readdir(dir));)
+		if (strncmp(d->d_name, "log.", 4) == 0 && sync_log(e, d->d_name) < 0)
+			rc = errno;
+	closedir(dir);
+	return rc;
+}
+
 static int open_env(struct env *e, const struct kv_conf *conf)
 {
 	uint64_t cache = conf->cache_size ? conf->cache_size : CACHE_DEFAULT;
@@ -146,7 +173,9 @@ int env_open(struct env *e, const struct kv_conf *conf)
 		snprintf(e->error, sizeof(e->error), "%s was found damaged earlier", conf->dir);
 		return KV_DAMAGED;
 	}
-	int rc = open_env(e, conf);
+	int rc = sync_logs(e);
+	if (rc == 0)
+		rc = open_env(e, conf);
 	for (const char *const *name = conf->tables; rc == 0 && *name; name++, e->tables++) {
 		if (e->tables == KV_TABLES_MAX)
 			log_panic("kv: more than KV_TABLES_MAX tables");

@@ -141,7 +141,8 @@ static void handle(
 	log_fates(&m, &sent, name);
 	if (all_refused(&sent))
 		set_aside(p, name, "The server refused it.");
-	else if (keep_rest(p, pool, &m, &sent) == 0 && unlinkat(p->dirfd, name, 0) < 0)
+	else if (keep_rest(p, pool, &m, &sent) == 0 &&
+		 (unlinkat(p->dirfd, name, 0) < 0 || os_sync_dir(p->dirfd) < 0))
 		log_warning("drop file %s can't be removed: %s", log_q(name), strerror(errno));
 }
 

@@ -169,7 +169,7 @@ def judge(expected, found, synced, after_delivery=False):
             say("%s of %s has %r, which nobody sent." % (name, account, id_))
         if name == "INBOX":
             for id_, n in collections.Counter(subjects).items():
-                # A drop file whose removal was not durable is submitted once more: sendmail(1) tells its caller so.
+                # A drop file whose removal was not durable is submitted once more; sendmail(1) says so.
                 if n > 1 and id_ != "after the cut" and not id_.startswith("local."):
                     say("%s is %d times in the INBOX of %s." % (id_, n, account))
     judge_queue(expected, found, by_user, ids, say, after_delivery)

@@ -299,8 +299,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "master: %s\n", err);
 		return 1;
 	}
-	if (a.check)
+	if (a.check) {
+		plan_free(&plan);
 		return 0;
+	}
 	clean_process();
 	if (a.background)
 		ready_fd = go_background();

@@ -92,7 +92,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world():
-    thurn = t.Instance(users=USERS)
+    # One after another: else deliveries overtake each other, and those that meet are one record.
+    thurn = t.Instance(users=USERS, settings={"local-agent:min_workers": 1, "local-agent:max_workers": 1, "local.deliveries": 1})
     w = World(thurn)
     w.sums = sums(w.folders["neighbour"])
     w.damage()

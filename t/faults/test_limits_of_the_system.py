@@ -29,9 +29,12 @@ def descriptors(pid):
 
 def prlimit(pid, option, value):
     """Even without the capability for it: as the process's own user. value: a soft limit, the hard one stays."""
-    owner = os.stat("/proc/%d" % pid)
-    subprocess.run(["setpriv", "--reuid=%d" % owner.st_uid, "--regid=%d" % owner.st_gid, "--clear-groups",
-                    "prlimit", "--pid", str(pid), "--%s=%s:" % (option, value)], check=True)
+    def try_it():  # again, if it was just changing to its user
+        owner = os.stat("/proc/%d" % pid)
+        done = subprocess.run(["setpriv", "--reuid=%d" % owner.st_uid, "--regid=%d" % owner.st_gid, "--clear-groups",
+                               "prlimit", "--pid", str(pid), "--%s=%s:" % (option, value)])
+        return done.returncode == 0
+    t.wait_for(try_it, 10, "the limit to be set")
 
 
 def usual_limit(pid):

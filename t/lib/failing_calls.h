@@ -7,11 +7,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -121,6 +125,21 @@ int openat(int dir, const char *name, int flags, ...)
 	if ((flags & (O_CREAT | O_TMPFILE)) && fails())
 		return -1;
 	return (int)syscall(SYS_openat, dir, name, flags, mode);
+}
+
+/* Runs with a fault at call 1, 1 + step, ... until one run is over before it comes to its fault (run says false). memory:
+ * zeroed, shared with the processes that the run makes. least: as many calls there are at least. */
+static void fail_every_call(bool (*run)(void *memory, enum mode mode, int error, unsigned at), size_t memory,
+	enum mode mode, int error, unsigned step, unsigned least)
+{
+	unsigned at = 1;
+	for (bool reached = true; reached; at += step) {
+		void *r = mmap(NULL, memory, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		assert_ptr_not_equal(r, MAP_FAILED);
+		reached = run(r, mode, error, at);
+		munmap(r, memory);
+	}
+	assert_in_range(at, least, 2000); /* else nobody counts */
 }
 
 #endif

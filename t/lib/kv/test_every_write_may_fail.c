@@ -88,8 +88,9 @@ static void verify(struct run *r)
 }
 
 /* In a process of its own, which ends as it is. */
-static bool run_with_fault(struct run *r, enum mode mode, int error, unsigned at)
+static bool run_with_fault(void *memory, enum mode mode, int error, unsigned at)
 {
+	struct run *r = memory;
 	int status;
 	snprintf(r->dir, sizeof(r->dir), "%s/kv-test.XXXXXX",
 		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
@@ -120,16 +121,8 @@ static bool run_with_fault(struct run *r, enum mode mode, int error, unsigned at
 
 static void every_call(enum mode mode, int error)
 {
-	unsigned at = 1, step = os_is_sanitized() ? 7 : 1; /* a fork is slow then */
-	bool reached = true;
-	for (; reached; at += step) {
-		struct run *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		assert_ptr_not_equal(r, MAP_FAILED);
-		reached = run_with_fault(r, mode, error, at);
-		munmap(r, sizeof(*r));
-	}
-	assert_in_range(at, 50, 2000); /* else nobody counts */
+	unsigned step = os_is_sanitized() ? 7 : 1; /* a fork is slow then */
+	fail_every_call(run_with_fault, sizeof(struct run), mode, error, step, 50);
 }
 
 static void a_call_fails_once(void **state)

@@ -179,8 +179,9 @@ static void make_folder(struct run *r)
 	r->dirfd = open(r->dir, O_RDONLY | O_DIRECTORY);
 }
 
-static bool run_with_fault(struct run *r, enum mode mode, int error, unsigned at)
+static bool run_with_fault(void *memory, enum mode mode, int error, unsigned at)
 {
+	struct run *r = memory;
 	bool reached;
 	make_folder(r);
 	fault.mode = mode;
@@ -209,16 +210,7 @@ static bool run_with_fault(struct run *r, enum mode mode, int error, unsigned at
 
 static void every_call(enum mode mode, int error)
 {
-	unsigned at = 1;
-	bool reached = true;
-	for (; reached; at++) {
-		struct run *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		assert_ptr_not_equal(r, MAP_FAILED);
-		reached = run_with_fault(r, mode, error, at);
-		munmap(r, sizeof(*r));
-	}
-	assert_in_range(at, 50, 2000); /* else nobody counts */
+	fail_every_call(run_with_fault, sizeof(struct run), mode, error, 1, 50);
 }
 
 static void a_call_fails_once(void **state)

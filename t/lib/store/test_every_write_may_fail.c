@@ -298,8 +298,9 @@ static void start(struct run *r, enum mode mode, int error, unsigned at)
 }
 
 /* One run with one fault: false when the script did not get that far. */
-static bool run_with_fault(struct run *r, enum mode mode, int error, unsigned at)
+static bool run_with_fault(void *memory, enum mode mode, int error, unsigned at)
 {
+	struct run *r = memory;
 	bool reached;
 	start(r, mode, error, at);
 	if (mode == KILL) {
@@ -324,16 +325,7 @@ static bool run_with_fault(struct run *r, enum mode mode, int error, unsigned at
 
 static void every_call(enum mode mode, int error, unsigned step)
 {
-	unsigned at = 1;
-	bool reached = true;
-	for (; reached; at += step) {
-		struct run *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		assert_ptr_not_equal(r, MAP_FAILED);
-		reached = run_with_fault(r, mode, error, at);
-		munmap(r, sizeof(*r));
-	}
-	assert_in_range(at, 80, 2000); /* else nobody counts */
+	fail_every_call(run_with_fault, sizeof(struct run), mode, error, step, 80);
 }
 
 static void a_call_fails_once(void **state)

@@ -15,6 +15,19 @@ static void refuse_recipient(struct session *s, const struct smtp_fault *fault, 
 	refuse(s, fault, address);
 }
 
+/* RFC 5321 4.5.3.1.10: the client sends the message to those that were taken and comes back for the
+ * others. Who pipelines has named all of them already, so that as many again are no errors: these
+ * would end the session before the message, which would never arrive however often it is tried. */
+static void refuse_one_too_many(struct session *s, const char *address)
+{
+	if (s->tx.beyond++ >= s->d->conf->recipients_max) {
+		refuse_recipient(s, &too_many, address);
+		return;
+	}
+	s->tx.refused++;
+	refuse_gently(s, &too_many, address);
+}
+
 /* The status and text of the route, when it has its own. */
 static void refuse_route(struct session *s, const struct route *r, const struct smtp_fault *fault,
 	const char *address)
@@ -103,10 +116,12 @@ void cmd_rcpt(struct session *s, struct span args)
 	if (!fault && !*rcpt.address.domain && !s->mode->bare_names &&
 		!is_postmaster(&rcpt.address))
 		fault = &no_domain;
-	if (!fault && s->tx.rcpts.n >= s->d->conf->recipients_max)
-		fault = &too_many;
 	if (fault) {
 		refuse_recipient(s, fault, pool_span(s->scratch, args));
+		return;
+	}
+	if (s->tx.rcpts.n >= s->d->conf->recipients_max) {
+		refuse_one_too_many(s, pool_span(s->scratch, args));
 		return;
 	}
 	lookup_address(s->d, s->scratch, &rcpt.address, &route);

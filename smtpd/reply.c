@@ -50,14 +50,25 @@ static void count_error(struct session *s)
 	}
 }
 
-static void refuse_text(struct session *s, unsigned code, const char *status, const char *about,
+static void say_no(struct session *s, unsigned code, const char *status, const char *about,
 	struct span text)
 {
 	log_info("refused ip=%s code=%u status=%s from=%s about=%s text=%s", s->conn->peer_ip, code,
 		status, s->tx.sender ? log_q(s->tx.sender) : "-", *about ? log_q(about) : "-",
 		log_qn(text.p, text.n));
 	put(s, code, status, text);
+}
+
+static void refuse_text(struct session *s, unsigned code, const char *status, const char *about,
+	struct span text)
+{
+	say_no(s, code, status, about, text);
 	count_error(s);
+}
+
+void refuse_gently(struct session *s, const struct smtp_fault *fault, const char *about)
+{
+	say_no(s, fault->code, fault->status, about, span_of(fault->text));
 }
 
 void refuse(struct session *s, const struct smtp_fault *fault, const char *about)

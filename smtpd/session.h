@@ -28,6 +28,7 @@ struct transaction {
 	struct trace_id trace;
 	ARRAY(struct recipient) rcpts; /* the strings are the pool's */
 	unsigned refused;           /* recipients */
+	uint64_t beyond;            /* of these: more than one message may have */
 	struct submission *body;    /* from DATA or BDAT on; NULL once it is refused */
 	struct smtp_data data;
 	const struct smtp_fault *fault; /* why the message will be refused */
@@ -70,6 +71,8 @@ void reply_printf(struct session *s, unsigned code, const char *status, const ch
 /* A refusal: counts as an error, is logged with what it was about ("" nothing), slows hasty clients
  * down. */
 void refuse(struct session *s, const struct smtp_fault *fault, const char *about);
+/* The same for what is no error of the client's: not counted, answered at once. */
+void refuse_gently(struct session *s, const struct smtp_fault *fault, const char *about);
 void refuse_printf(struct session *s, unsigned code, const char *status, const char *about,
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* The last words: no more commands are read. */

@@ -41,6 +41,7 @@ void transaction_reset(struct session *s)
 	tx->sender = NULL;
 	tx->user = NULL;
 	tx->refused = 0;
+	tx->beyond = 0;
 	tx->fault = NULL;
 	if (s->log)
 		s->log->trace = NULL;

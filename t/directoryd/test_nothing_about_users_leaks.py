@@ -8,7 +8,7 @@ import time
 import pytest
 import thurn as thurn_module
 from calls import FAILED, Door
-from clients import MECHANISMS, Imap, Pop, Submission, sasl, slow_hash
+from clients import DIGEST, MECHANISMS, Imap, Pop, Submission, sasl, slow_hash
 
 USER = "anna@sandbox.test"
 KINDS = ("unknown", "wrong", "mute", "crypt", "alias", "other domain", "not ours")
@@ -30,7 +30,10 @@ def name_of(kind):
             "alias": "list@sandbox.test", "other domain": "anna@second.test", "not ours": "anna@elsewhere.test"}[kind]
 
 
-@pytest.mark.parametrize("client", [Imap, Pop, Submission])
+EVERYWHERE = pytest.mark.parametrize("client", [Imap, Pop, Submission])
+
+
+@EVERYWHERE
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_the_words_are_the_same(thurn, client, mechanism):
     replies = set()
@@ -60,6 +63,38 @@ def test_scram_challenges_look_the_same(thurn):
     with Imap(thurn, "wrap") as c:
         assert challenge("NOBODY@sandbox.test")["s"] == unknown["s"]
         assert challenge("nobody@sandbox.test", "SCRAM-SHA-1")["s"] != unknown["s"]
+
+
+@pytest.mark.parametrize("client", [Imap, Pop])
+def test_the_words_are_the_same_for_plain_passwords(thurn, client):
+    replies = set()
+    for kind in KINDS:
+        with client(thurn, "wrap") as c:
+            ok, reply = c.by_password(name_of(kind), "not it")
+            assert not ok
+            replies.add(reply)
+    assert len(replies) == 1, replies
+
+
+SPELLINGS = ("%s@sandbox.test", "%s", "%S@sandbox.test", "%s@SANDBOX.TEST", "%s+x@sandbox.test", "%s@second.test", '"%s"@sandbox.test',
+             " %s@sandbox.test", "%s@sandbox.test.", "%s\u00ad@sandbox.test")
+
+
+def test_salts_tell_spellings_apart_for_everybody_alike(thurn):
+    """Who is known has one salt in each of the ways to write the name that the directory knows; so has who is made up."""
+    patterns = {}
+    for name in "anna", "nobody", "mute", "list", "nosuch":
+        salts = []
+        for spelling in SPELLINGS:
+            for mechanism in "SCRAM-SHA-256", "SCRAM-SHA-1":
+                with Imap(thurn, "wrap") as c:
+                    x = sasl.Scram(DIGEST[mechanism], spelling.replace("%S", name.upper()).replace("%s", name), "")
+                    c.send(c.auth_line(mechanism, x.first()))
+                    r = dict(p.split("=", 1) for p in base64.b64decode(c.challenge(c.reply())).decode().split(","))
+                    salts.append((r["s"], len(r["s"]), r["i"], len(r["r"])))
+        patterns[name] = [(salts.index(x), x[1:]) for x in salts]
+    assert len({at for at, _ in patterns["nobody"]}) > 4  # there is something to tell apart
+    assert all(pattern == patterns["nobody"] for pattern in patterns.values()), patterns
 
 
 def test_made_up_challenges_stay_the_same_after_a_restart(instance):
@@ -166,6 +201,47 @@ def test_the_delay_is_waited_out_without_holding_up_others(instance):
     for o in others:
         o.join()
     assert 1.4 <= min(waited) and max(waited) > 5 and len(waited) == 4
+
+
+WAYS = {"SASL": lambda c, name: c.login("PLAIN", name, "wrong"), "SCRAM": lambda c, name: c.login("SCRAM-SHA-256", name, "wrong"),
+        "password": lambda c, name: c.by_password(name, "wrong")}
+
+
+def seconds_of_failures(t, turns):
+    """{(turn, name): [...]} of all ways to log in, at all doors at once, each from an address of its own."""
+    rows = [(client, way, name) for client in (Imap, Pop, Submission) for way in WAYS for name in ("anna", "nobody", "crypt")
+            if (client, way) != (Submission, "password")]
+    spent = {}
+
+    def fail(n, client, way, name):
+        with client(t, "wrap", source="127.0.%d.%d" % (random.randint(3, 250), n + 1)) as c:
+            start = time.monotonic()
+            for turn in range(turns):
+                assert not WAYS[way](c, name + "@sandbox.test")[0]
+                spent.setdefault((turn, name), []).append(time.monotonic() - start)
+                start = time.monotonic()
+
+    threads = [threading.Thread(target=fail, args=(n, *row)) for n, row in enumerate(rows)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    return spent
+
+
+def test_each_failure_is_slow_at_every_door_whoever_it_was(instance):
+    """As clients see it, with a delay as there is by default: the second on a connection takes twice as long as the first, and who is
+    known, unknown or has a hash that takes time of its own can't be told by the clock."""
+    t = instance(settings={"directoryd.failure_delay": "1s"})
+    t.thurn("user", "add", "crypt@sandbox.test", "--password-hash", slow_hash("secret", 100000))
+    tries = []
+    for _ in range(3):  # a difference would be there each time
+        spent = seconds_of_failures(t, 2)
+        assert all(len(x) == 8 and min(x) > 0.95 * (turn + 1) for (turn, _), x in spent.items()), spent
+        tries.append({key: statistics.median(x) for key, x in spent.items()})
+        if all(max(x) - min(x) < 0.1 for x in ([tries[-1][turn, name] for name in ("anna", "nobody", "crypt")] for turn in range(2))):
+            return
+    raise AssertionError(tries)
 
 
 def test_failures_are_in_the_log_without_passwords(thurn):

@@ -36,6 +36,7 @@ struct pack {
 	struct list flights;
 	unsigned users; /* fibers that use it across a wait */
 	bool dead;	/* a write or sync failed: nothing more goes here */
+	bool sealed;
 };
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): dirs becomes ours, to be closed and freed */
@@ -112,7 +113,11 @@ static int make_file(void *arg)
 				 os_sync_dir(m->packs->dirs[0]) < 0
 			 ? -1
 			 : 0;
+	int cause = errno;
 	str_fini(&header);
+	if (rc < 0) /* else each attempt on a full disk would leave one */
+		unlinkat(m->packs->dirs[0], name, 0);
+	errno = cause;
 	return rc;
 }
 
@@ -160,7 +165,7 @@ static void put_seal(const struct pack *k, struct str *out)
 }
 
 /* Also cuts what was allocated ahead. A pack that can't be sealed stays readable. */
-static void seal(struct pack *k)
+static void seal(struct packs *p, struct pack *k)
 {
 	struct str bytes = STR_INIT;
 	put_seal(k, &bytes);
@@ -171,12 +176,17 @@ static void seal(struct pack *k)
 		k->dead = true;
 	} else {
 		k->durable = k->end;
+		k->sealed = true;
+		p->sealed[p->nsealed++ % PACKS_SEALED_MAX] = k->id;
 	}
 	str_fini(&bytes);
 }
 
+/* The last user of a pack that nothing is written to any more seals it. */
 static void release(struct packs *p, struct pack *k)
 {
+	if (k->users == 1 && p->current != k && !k->dead && !k->sealed)
+		seal(p, k);
 	if (--k->users == 0 && p->current != k)
 		pack_free(k);
 }
@@ -186,8 +196,6 @@ static void pack_done(struct packs *p, struct pack *k)
 	if (p->current == k)
 		p->current = NULL;
 	k->users++;
-	if (!k->dead && list_is_empty(&k->flights))
-		seal(k);
 	release(p, k);
 }
 
@@ -379,24 +387,21 @@ static uint64_t written_below(const struct pack *k)
 	return below;
 }
 
-static int sync_file(void *arg)
+/* Rule 8: of a pack that could not be synced nobody may believe a later sync, of another descriptor either. So only
+ * those that are known to be durable to their end count. */
+static bool is_sealed(const struct packs *p, uint64_t id)
 {
-	return fdatasync(*(int *)arg);
-}
-
-/* Written by another process, or in an earlier pack of this one, which was synced when it was
- * sealed. */
-static enum store_status sync_other(struct packs *p, uint64_t id)
-{
-	struct pack_file *f = packs_open(p, id);
-	return f && io_call(sync_file, &f->fd) == 0 ? STORE_OK : STORE_FAILED;
+	for (size_t i = 0; i < COUNT_OF(p->sealed); i++)
+		if (p->sealed[i] == id)
+			return true;
+	return false;
 }
 
 enum store_status packs_sync(struct packs *p, const struct blob *blob)
 {
 	struct pack *k = find_written(p, blob->pack);
 	if (!k)
-		return sync_other(p, blob->pack);
+		return is_sealed(p, blob->pack) ? STORE_OK : STORE_FAILED;
 	uint64_t need = blob->at + blob->size;
 	if (k->durable >= need)
 		return STORE_OK;

@@ -20,6 +20,9 @@ struct pack_file {
 	uint64_t used; /* clock of the cache */
 };
 
+/* Sealed packs whose blobs may still be recorded; of an older one a blob counts as lost, and its sender tries again. */
+#define PACKS_SEALED_MAX 16
+
 struct packs {
 	int *dirs; /* the packs folders of all partitions; [0] is where new ones go */
 	size_t ndirs;
@@ -28,6 +31,8 @@ struct packs {
 	struct fiber_mutex making;
 	struct pack *current;
 	struct list all;    /* current and those that somebody waits for */
+	uint64_t sealed[PACKS_SEALED_MAX]; /* ids of the last ones that this process has sealed, a ring */
+	size_t nsealed;
 	struct hash *files; /* id -> struct pack_file */
 	uint64_t clock;
 };
@@ -42,7 +47,7 @@ void packs_fini(struct packs *p);
 /* blob_put of store.h. */
 enum store_status packs_put(struct packs *p, struct span body, const char *const *readers,
 	size_t nreaders, struct blob *blob_r);
-/* The blob is durable when this returns STORE_OK. */
+/* The blob, one that packs_put of these packs has written, is durable when this returns STORE_OK. */
 enum store_status packs_sync(struct packs *p, const struct blob *blob);
 
 /* NULL with errno. */

@@ -71,6 +71,50 @@ static void a_failed_pack_is_left_and_nothing_is_recorded(void **state)
 	view_close(&view);
 }
 
+static enum store_status append_blob(struct fixture *f, const struct blob *blob)
+{
+	uint32_t uid, uidvalidity;
+	struct append append = {.blob = *blob, .summary = SPAN_LIT("later")};
+	return mailbox_append(f->account, f->inbox, &append, 1, IO_FOREVER, &uid, &uidvalidity);
+}
+
+/* Bodies that others have written there and not synced yet are lost, too: a later sync, though it says well, does
+ * not bring them back. */
+static void a_failed_pack_takes_along_what_waited_in_it(void **state)
+{
+	struct fixture *f = *state;
+	const char *readers[] = {"a1"};
+	struct blob waiting;
+	uint32_t uid;
+	assert_ok(blob_put(f->store, SPAN_LIT("waits"), readers, 1, &waiting));
+	failing = "/packs/";
+	failures_left = 1;
+	assert_int_equal(
+		fixture_try_append(f, f->account, f->inbox, "lost", 0, NULL, &uid), STORE_FAILED);
+	assert_int_equal(fixture_append(f, f->inbox, "in the next pack", 0), 1);
+	assert_int_equal(append_blob(f, &waiting), STORE_FAILED);
+	assert_int_equal(count_inbox(f), 1);
+}
+
+/* One that is full is synced when it is sealed. */
+static void what_waited_in_a_sealed_pack_is_durable(void **state)
+{
+	struct fixture *f = *state;
+	const char *readers[] = {"a1"};
+	struct blob waiting;
+	char body[5000];
+	fixture_close(f);
+	f->conf.pack_size = 4096;
+	fixture_open(f);
+	assert_ok(blob_put(f->store, SPAN_LIT("waits"), readers, 1, &waiting));
+	memset(body, 'z', sizeof(body) - 1);
+	body[sizeof(body) - 1] = '\0';
+	fixture_append(f, f->inbox, body, 0);
+	fixture_append(f, f->inbox, "in the next pack", 0);
+	assert_ok(append_blob(f, &waiting));
+	assert_int_equal(count_inbox(f), 3);
+}
+
 static void a_failed_segment_is_written_anew_elsewhere(void **state)
 {
 	struct fixture *f = *state;
@@ -230,6 +274,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_failed_pack_is_left_and_nothing_is_recorded),
+		TEST(a_failed_pack_takes_along_what_waited_in_it),
+		TEST(what_waited_in_a_sealed_pack_is_durable),
 		TEST(a_failed_segment_is_written_anew_elsewhere),
 		TEST(what_can_not_be_synced_is_neither_answered_nor_shown),
 		TEST(a_tail_that_is_lost_is_given_up),

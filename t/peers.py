@@ -173,15 +173,18 @@ class Postfix(Peer):
 
 
 class Dovecot(Peer):
-    """IMAP, POP3 and LMTP with users u0..u9 (password "pw") and any other name as a mailbox for LMTP."""
+    """IMAP, POP3 and LMTP with users u0..u9 (password "pw") and any other name as a mailbox for LMTP; with the paths of a
+    certificate and its key also IMAP under TLS."""
 
     @staticmethod
     def is_installed():
         return os.path.exists("/usr/sbin/dovecot") and os.geteuid() == 0
 
-    def __init__(self, mail="mdbox:~/mdbox", login_fast=True, settings=""):
+    def __init__(self, mail="mdbox:~/mdbox", login_fast=True, settings="", certificate=None):
         super().__init__()
         self.imap, self.pop3, self.lmtp = free_port(), free_port(), free_port()
+        self.imaps = free_port() if certificate else 0
+        ssl = "ssl = yes\nssl_cert = <%s\nssl_key = <%s" % certificate if certificate else "ssl = no"
         mails = self.dir / "mail"
         mails.mkdir()
         shutil.chown(mails, "dovecot", "dovecot")
@@ -192,7 +195,7 @@ state_dir = {self.dir}/state
 log_path = {self.dir}/dovecot.log
 protocols = imap pop3 lmtp
 listen = 127.0.0.1
-ssl = no
+{ssl}
 disable_plaintext_auth = no
 auth_mechanisms = plain login
 mail_location = {mail}
@@ -212,7 +215,7 @@ service imap-login {{
     port = {self.imap}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {self.imaps}
   }}
   service_count = {service_count}
   process_min_avail = 2

@@ -302,12 +302,12 @@ def seconds(results):
     return [[1 / r for r in side] for side in results]
 
 
-def idle_memory(count):
+def idle_memory(count, tls):
     def measure(system):
         before = system.pss()
         held = []
         for n in range(count):
-            c = clients.Imap(system.imap, system.user(4 + n % 4), systems.PASSWORD)
+            c = clients.Imap(system.imaps if tls else system.imap, system.user(4 + n % 4), systems.PASSWORD, tls)
             c.command("SELECT INBOX")
             c.sock.sendall(b"i IDLE\r\n")
             c.line()
@@ -321,8 +321,13 @@ def idle_memory(count):
     return measure
 
 
+def pair_for_access():
+    ours = systems.Thurn(**{"imapd:max_workers": "4"})
+    return ours, systems.Dovecot(ours.certificate) if HAS_DOVECOT else None
+
+
 def bench_access():
-    pair = systems.Thurn(**{"imapd:max_workers": "4"}), systems.Dovecot() if HAS_DOVECOT else None
+    pair = pair_for_access()
     small, big, envelopes = (300, 5000, 2000) if QUICK else (1000, 100000, 10000)
     times = 3
     try:
@@ -349,10 +354,19 @@ def bench_access():
             first.append(alternate(pair, warm("FETCH 1:* (ENVELOPE BODYSTRUCTURE)", envelopes, name), 1))
         say("FETCH 1:* (ENVELOPE BODYSTRUCTURE) of %d, first time" % envelopes, "/s", *[[f[side][0] for f in first if f[side]] for side in (0, 1)],
             "Dovecot", ">= 5x")
-        count = 100 if QUICK else 1000
-        say("memory of an idle IMAP connection, %d in IDLE, PSS" % count, "B", *alternate(pair, idle_memory(count), 1), "Dovecot", ">= 10x")
     finally:
         close(pair)
+
+
+def bench_idle():
+    count = 100 if QUICK else 1000
+    for name, tls in ("plain", False), ("TLS", True):
+        pair = pair_for_access()  # anew: Dovecot keeps its processes for the next clients
+        try:
+            say("memory of an idle IMAP connection, %d in IDLE, %s, PSS" % (count, name), "B",
+                *alternate(pair, idle_memory(count, tls), 1), "Dovecot", ">= 10x")
+        finally:
+            close(pair)
 
 
 # --- all of it ---
@@ -379,6 +393,8 @@ def main():
         bench_instance()
     if wanted("access"):
         bench_access()
+    if wanted("idle"):
+        bench_idle()
     print("ratio: how many times better Thurn is; %.0f s in all, %d processors, load %.1f" % (
         time.monotonic() - start, os.cpu_count(), os.getloadavg()[0]))
 

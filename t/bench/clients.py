@@ -1,14 +1,22 @@
 """Clients that cost little: one process each, so that two of them can be busy at a time."""
 import re
 import socket
+import ssl
 
 LITERAL = re.compile(rb"\{(\d+)\}\r\n\Z")
 
 
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+TLS.check_hostname = False
+TLS.verify_mode = ssl.CERT_NONE
+
+
 class Line:
-    def __init__(self, port):
+    def __init__(self, port, tls=False):
         self.sock = socket.create_connection(("127.0.0.1", port), 120)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.sock = TLS.wrap_socket(self.sock)
         self.file = self.sock.makefile("rb", 1 << 20)
 
     def line(self):
@@ -23,8 +31,8 @@ class Line:
 
 
 class Imap(Line):
-    def __init__(self, port, user=None, password=None):
-        super().__init__(port)
+    def __init__(self, port, user=None, password=None, tls=False):
+        super().__init__(port, tls)
         self.line()
         if user:
             self.command("LOGIN %s %s" % (user, password))

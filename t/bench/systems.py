@@ -58,7 +58,8 @@ class Thurn(System):
         for n in range(USERS):
             self.t.add_user("u%d" % n, PASSWORD)
         self.pid = self.t.status()["pid"]
-        self.smtp, self.imap, self.pop3 = (self.t.ports[p] for p in ("smtp", "imap", "pop3"))
+        self.smtp, self.imap, self.imaps, self.pop3 = (self.t.ports[p] for p in ("smtp", "imap", "imaps", "pop3"))
+        self.certificate = self.t.dir / "etc/cert.pem", self.t.dir / "etc/key.pem"
         self.log = open(self.t.dir / "log/thurn.log")
         self.removed = 0
 
@@ -136,11 +137,11 @@ class Postfix(System):
 class Dovecot(System):
     name = "Dovecot"
 
-    def __init__(self):
+    def __init__(self, certificate):
         # Its high-performance mode: processes are used again.
         self.d = peers.Dovecot(settings="mail_max_userip_connections = 0\nservice imap {\n  service_count = 1000\n"
-                                        "  process_min_avail = 8\n}\n")
-        self.imap, self.pop3 = self.d.imap, self.d.pop3
+                                        "  process_min_avail = 8\n}\n", certificate=certificate)
+        self.imap, self.imaps, self.pop3 = self.d.imap, self.d.imaps, self.d.pop3
 
     def masters(self):
         return [self.d.master_pid()]

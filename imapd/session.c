@@ -9,7 +9,6 @@
 #include "imapd/watch.h"
 #include "login/messages.h"
 
-#define HANDOFF_MS 30000
 #define OUT_HIGH   (32 * 1024) /* from here on s->out goes to the stream */
 #define BYE_MS     5000        /* for the last words */
 #define BYE_PENDING_MAX 4096   /* a client that has not read that much gets none */
@@ -222,8 +221,6 @@ static void log_in(struct session *s, const struct login_handoff *h)
 	str_puts(&caps, "CAPABILITY");
 	imap_put_capabilities(&caps, IMAP_PHASE_AUTH, NULL, false, false);
 	answer(s, h, h->tag[0] ? "OK" : "PREAUTH", str_c(&caps), "Logged in.");
-	log_info("login account=%s ip=%s tls=%s", s->account_id, log_q(h->peer_ip),
-		h->tls ? "yes" : "no");
 }
 
 /* --- life --- */
@@ -256,23 +253,30 @@ static void session_free(struct session *s)
 	pool_free(&s->cmd_pool);
 }
 
-/* The client's own socket, or the connection to the login program that goes on as a pipe to it. */
-static struct stream *take_stream(struct conn *conn, int client)
+/* Once there is an answer for the client. False: it is not ours, and never was. */
+static bool take_client(struct session *s, struct conn *conn)
 {
-	if (client >= 0) {
-		io_close(&conn->fd);
-		return stream_new(client);
+	const char *err;
+	int client = handoff_take(&conn->fd, io_deadline(HANDOFF_MS), &err);
+
+	if (client < 0) {
+		log_warning("A session was not taken over: %s", err);
+		return false;
 	}
-	int fd = conn->fd;
-	conn->fd = -1;
-	return stream_new(fd);
+	s->stream = stream_new(client);
+	stream_set_timeout(s->stream, s->imapd->conf->idle_timeout);
+	return true;
 }
 
-static void serve_client(struct session *s, const struct login_handoff *h)
+static void serve_client(struct session *s, struct conn *conn, const struct login_handoff *h)
 {
-	stream_set_timeout(s->stream, s->imapd->conf->idle_timeout);
-	service_count(s->imapd->svc, COUNT_SESSIONS, 1);
 	log_in(s, h);
+	if (!take_client(s, conn))
+		return;
+	service_count(s->imapd->svc, COUNT_SESSIONS, 1);
+	if (s->account)
+		log_info("login account=%s ip=%s tls=%s", s->account_id, log_q(h->peer_ip),
+			h->tls ? "yes" : "no");
 	run(s);
 	if (s->account)
 		log_info("logout commands=%llu reason=%s", (unsigned long long)s->commands,
@@ -283,14 +287,13 @@ void session_serve(struct conn *conn)
 {
 	struct login_handoff h;
 	const char *err, *who = service_uid_user(conn->svc, conn->peer_uid);
-	int client;
 
 	if (!who || (strcmp(who, "login") != 0 && strcmp(who, "root") != 0)) {
 		log_error("A session is refused: user id %d is no login program.",
 			(int)conn->peer_uid);
 		return;
 	}
-	if (handoff_receive(conn->fd, conn->pool, &h, &client, io_deadline(HANDOFF_MS), &err) < 0) {
+	if (handoff_receive(conn->fd, conn->pool, &h, io_deadline(HANDOFF_MS), &err) < 0) {
 		log_warning("A session was not taken over: %s", err);
 		return;
 	}
@@ -298,10 +301,12 @@ void session_serve(struct conn *conn)
 	s->log = (struct log_context){.session = h.session[0] ? h.session : conn->session};
 	struct log_context *outer = log_context_swap(&s->log);
 	s->input = h.input;
-	s->stream = take_stream(conn, client);
-	service_address_hold(conn->svc, h.service, h.peer_ip);
-	serve_client(s, &h);
-	service_address_release(conn->svc, h.service, h.peer_ip);
+	/* A client with TLS stays a connection of its login program, which counts it. */
+	if (!h.tls)
+		service_address_hold(conn->svc, h.service, h.peer_ip);
+	serve_client(s, conn, &h);
+	if (!h.tls)
+		service_address_release(conn->svc, h.service, h.peer_ip);
 	session_free(s);
 	log_context_swap(outer);
 }

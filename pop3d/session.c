@@ -6,8 +6,6 @@
 #include "base/log.h"
 #include "login/messages.h"
 
-#define HANDOFF_MS 10000
-
 static int open_session(struct session *s, const struct login_handoff *handoff,
 	struct dir_redeem_reply *who, const char **reply_r)
 {
@@ -33,7 +31,6 @@ static void run_commands(struct session *s)
 	const struct service_ctx *svc = s->daemon->svc;
 	struct span line;
 	int rc;
-	stream_set_timeout(s->stream, s->daemon->conf->idle_timeout);
 	while (!s->over && !svc->closing
 		&& ((rc = read_command(s, &line)) == 1 || rc == STREAM_TOO_LONG)) {
 		if (rc == STREAM_TOO_LONG)
@@ -56,43 +53,62 @@ void pop3_stop_all(struct pop3d *daemon)
 	}
 }
 
-static void run_session(struct session *s, const struct login_handoff *handoff)
+/* Once there is an answer for the client. False: it is not ours, and never was. */
+static bool take_client(struct session *s, struct conn *conn, const struct login_handoff *handoff)
+{
+	const char *err;
+	int client = handoff_take(&conn->fd, io_deadline(HANDOFF_MS), &err);
+	if (client < 0) {
+		log_warning("a session was not taken over: %s", err);
+		return false;
+	}
+	s->stream = stream_new(client);
+	stream_set_timeout(s->stream, s->daemon->conf->idle_timeout);
+	stream_unread(s->stream, handoff->input);
+	return true;
+}
+
+static void run_session(struct session *s)
+{
+	stream_printf(s->stream, "+OK %u messages\r\n", s->count);
+	run_commands(s);
+	/* Without QUIT nothing is deleted (RFC 1939 section 6), but what was read was read. */
+	if (!s->update)
+		maildrop_update(s);
+	log_info("session ended messages=%u deleted=%u", s->count, s->update ? s->count - s->left : 0);
+}
+
+static void serve_client(struct session *s, struct conn *conn, const struct login_handoff *handoff)
 {
 	struct dir_redeem_reply who = {0};
 	struct log_context context = {.session = handoff->session};
 	struct log_context *outer = log_context_swap(&context);
-	const char *reply;
-	if (open_session(s, handoff, &who, &reply) != 0) {
-		pop3_say(s, reply);
-		stream_flush(s->stream);
-	} else {
+	const char *reply = NULL;
+	if (open_session(s, handoff, &who, &reply) == 0)
 		context.user = who.user;
-		stream_printf(s->stream, "+OK %u messages\r\n", s->count);
-		run_commands(s);
-		/* Without QUIT nothing is deleted (RFC 1939 section 6), but what was read was read. */
-		if (!s->update)
-			maildrop_update(s);
-		log_info("session ended messages=%u deleted=%u", s->count,
-			s->update ? s->count - s->left : 0);
+	if (take_client(s, conn, handoff)) {
+		if (!reply) {
+			run_session(s);
+		} else {
+			pop3_say(s, reply);
+			stream_flush(s->stream);
+		}
 	}
 	maildrop_close(s);
 	log_context_swap(outer);
 }
 
-/* client: its own socket, or -1 when the login program goes on as a pipe to it. */
-static void run_client(struct conn *conn, const struct login_handoff *handoff, int client)
+static void run_client(struct conn *conn, const struct login_handoff *handoff)
 {
 	struct session s = {
 		.daemon = conn->svc->state, .pool = conn->pool, .command_pool = pool_new("command")};
-	if (client >= 0)
-		io_close(&conn->fd);
-	s.stream = stream_new(client >= 0 ? client : conn->fd);
-	conn->fd = -1;
 	list_add_tail(&s.daemon->sessions, &s.link);
-	service_address_hold(conn->svc, handoff->service, handoff->peer_ip);
-	stream_unread(s.stream, handoff->input);
-	run_session(&s, handoff);
-	service_address_release(conn->svc, handoff->service, handoff->peer_ip);
+	/* A client with TLS stays a connection of its login program, which counts it. */
+	if (!handoff->tls)
+		service_address_hold(conn->svc, handoff->service, handoff->peer_ip);
+	serve_client(&s, conn, handoff);
+	if (!handoff->tls)
+		service_address_release(conn->svc, handoff->service, handoff->peer_ip);
 	list_remove(&s.link);
 	stream_close(&s.stream);
 	pool_free(&s.command_pool);
@@ -102,13 +118,12 @@ void pop3_serve(struct conn *conn)
 {
 	const char *err, *who = service_uid_user(conn->svc, conn->peer_uid);
 	struct login_handoff handoff;
-	int client;
 	if (!who || (strcmp(who, "login") != 0 && strcmp(who, "root") != 0)) {
 		log_error("A session is refused: user id %d is no login program.", (int)conn->peer_uid);
 		return;
 	}
-	if (handoff_receive(conn->fd, conn->pool, &handoff, &client, io_deadline(HANDOFF_MS), &err) == 0)
-		run_client(conn, &handoff, client);
+	if (handoff_receive(conn->fd, conn->pool, &handoff, io_deadline(HANDOFF_MS), &err) == 0)
+		run_client(conn, &handoff);
 	else
-		log_warning("a session was not handed over: %s", err);
+		log_warning("a session was not taken over: %s", err);
 }

@@ -2,12 +2,12 @@
 
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/log.h"
 #include "login/messages.h"
 #include "os/os.h"
 
-#define HAND_OVER_MS 10000
 #define OFFER_MS     60000 /* how often directoryd is asked for its mechanisms */
 #define RETRY_MS     1000  /* when it did not answer */
 #define FIRST_OFFER_MS 10000
@@ -242,25 +242,27 @@ static struct span unread(struct stream *s)
 }
 
 /* To the worker that has the account open already, if there is one (the user's name stands for the account). */
-static int connect_worker(struct login *l, bool by_account, const char **err_r)
+static int connect_worker(struct login *l, bool by_account, int64_t deadline, const char **err_r)
 {
 	const char *user = l->reply.user;
 
 	return by_account ? service_connect_by(l->conn->svc, l->worker,
-				    os_crc32c(0, user, strlen(user)), err_r)
-			  : service_connect(l->conn->svc, l->worker, err_r);
+				    os_crc32c(0, user, strlen(user)), deadline, err_r)
+			  : service_connect(l->conn->svc, l->worker, deadline, err_r);
 }
 
-/* The connection to a worker that has got the handoff; -1: nobody took it. A worker that has just died had not seen
- * the ticket: another one can have it. */
+/* The connection to a worker that has the session; -1: nobody has it, in time. A worker that has just died may not have
+ * seen the ticket: another one can have it. client: see handoff_give. */
 static int hand_to_worker(struct login *l, const struct login_handoff *handoff, int client)
 {
+	int64_t deadline = io_deadline(l->conf->hand_over_timeout);
 	const char *err;
 	int sock = -1;
-	for (int tries = 0; tries < 2; tries++) {
-		sock = connect_worker(l, tries == 0, &err);
-		if (sock >= 0 &&
-			handoff_send(sock, handoff, client, io_deadline(HAND_OVER_MS), &err) == 0)
+	for (int tries = 0; tries < 2 && clock_mono_ms() < deadline; tries++) {
+		sock = connect_worker(l, tries == 0, deadline, &err);
+		if (sock >= 0 && handoff_send(sock, handoff, deadline, &err) == 0 &&
+			handoff_wait(sock, deadline, &err) == 0 &&
+			handoff_give(sock, client, deadline, &err) == 0)
 			return sock;
 		io_close(&sock);
 	}

@@ -61,7 +61,7 @@ enum login_result login_sasl(struct login *l, const char *mechanism, const struc
 bool login_is_hopeless(const struct login *l);
 
 /* After LOGIN_OK. The worker answers the login command and has the session from there. 0: it is over for this program;
- * -1: there is no worker now, the client is still ours. tag: see messages.h. */
+ * -1: no worker took it within hand_over_timeout, the client is still ours. tag: see messages.h. */
 int login_hand_over(struct login *l, const char *tag);
 
 #endif

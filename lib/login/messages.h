@@ -1,15 +1,20 @@
 /*
  * How a session goes from a login program to the worker that serves it (design, section 2, Logins).
  * The login program connects to the service of the workers (unix:imapd, unix:pop3d; to the one worker that has the
- * account open, if that can be) and sends one frame:
+ * account open, if that can be), and these frames pass:
  *
- *  - with the client's socket attached: the worker talks to the client itself and the Unix
- *    connection is over (plain connections), or
- *  - without: after the frame the same Unix connection carries the client's bytes both ways, and
- *    the login program proxies them (TLS).
+ *	handoff  to the worker, which trades the ticket for the account and opens that
+ *	ready    from the worker
+ *	yours    to the worker, with the client's socket attached: it talks to the client itself and the Unix connection is
+ *	         over (plain connections); or without: behind it the same Unix connection carries the client's bytes both
+ *	         ways, and the login program proxies them (TLS)
  *
- * The worker trades the ticket for the account, opens it and answers the login command itself. The
- * receiver reads not one byte past the frame, so that what follows is the client's.
+ * and the worker answers the login command. Until `yours` the client is the login program's, from then on it is the
+ * worker's: who stops, hangs or dies in between leaves it to the other, and nobody speaks to it besides its owner. A
+ * login program that waits no longer closes the connection and still has its client; a worker that comes too late finds
+ * the connection closed and has touched nothing. No descriptor waits in the queue of a worker that does not read.
+ *
+ * Whoever receives reads not one byte past the frame, so that what follows is the client's.
  */
 #ifndef LOGIN_MESSAGES_H
 #define LOGIN_MESSAGES_H
@@ -33,13 +38,23 @@ extern const struct ipc_msg login_handoff_msg;
 /* Octets of a whole frame; the login program's own limits keep far below it. */
 #define HANDOFF_MAX (256 * 1024)
 
-/* client: the descriptor to attach (borrowed: the caller closes its own), or -1 to proxy. 0, or
- * -1 with *err_r a sentence. */
-int handoff_send(int sock, const struct login_handoff *handoff, int client, int64_t deadline,
+/* How long a worker waits for the login program's next frame, which has nothing to wait for. */
+#define HANDOFF_MS 30000
+
+/* The login program's side, in this order. Each: 0, or -1 with *err_r a sentence. sock stays the caller's. */
+int handoff_send(
+	int sock, const struct login_handoff *handoff, int64_t deadline, const char **err_r);
+/* Waits for `ready`. */
+int handoff_wait(int sock, int64_t deadline, const char **err_r);
+/* The client: the descriptor to attach (borrowed: the caller closes its own), or -1 to proxy. */
+int handoff_give(int sock, int client, int64_t deadline, const char **err_r);
+
+/* The worker's side. 0, or -1 with *err_r; also for a session whose login program has given up meanwhile. Strings and spans
+ * are the pool's. */
+int handoff_receive(int sock, struct pool *pool, struct login_handoff *handoff_r, int64_t deadline,
 	const char **err_r);
-/* Strings and spans are the pool's. *client_r is -1 when the bytes come through sock. 0, or -1
- * with *err_r; then nothing is kept open but sock, which stays the caller's. */
-int handoff_receive(int sock, struct pool *pool, struct login_handoff *handoff_r, int *client_r,
-	int64_t deadline, const char **err_r);
+/* Says `ready` and waits for the client: the descriptor on which it is reached, its own or what was *sock, which becomes -1;
+ * or -1 with *err_r: it is not ours, and never was. */
+int handoff_take(int *sock, int64_t deadline, const char **err_r);
 
 #endif

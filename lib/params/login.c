@@ -13,6 +13,9 @@ const struct conf_row login_conf_rows[] = {
 	CONF_ROW(TIME, login_timeout, "3m", 1, 3600, "Limit for logging in."),
 	CONF_ROW(NUM, failures_max, "3", 1, 100,
 		"Failed logins after which the connection is closed."),
+	CONF_ROW(TIME, hand_over_timeout, "15s", 1, 600,
+		"Limit for the worker behind to get ready for a session whose login was right; then the "
+		"client is told to try again later."),
 	CONF_ROW(TIME, proxy_timeout, "31m", 60, 0, "Idle limit of a session that has logged in."),
 	CONF_END,
 };

@@ -10,6 +10,7 @@ struct login_conf {
 	bool plain_without_tls;
 	int64_t login_timeout;
 	uint64_t failures_max;
+	int64_t hand_over_timeout;
 	int64_t proxy_timeout;
 };
 extern const struct conf_row login_conf_rows[];

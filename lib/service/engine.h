@@ -32,6 +32,7 @@ struct engine {
 	unsigned row_number, generation;
 	struct scoreboard_row *row;
 	struct ipc_client *master; /* NULL when alone */
+	char *refusal; /* why master, or a connection, was not to be had last */
 	struct segment_source *segments; /* alone only */
 	unsigned connections;
 	unsigned sequence; /* of session ids */

@@ -112,9 +112,25 @@ void service_progress(struct service_ctx *svc)
 
 /* --- asking --- */
 
-/* *err_r lives in svc's pool only when it is a refusal's: sentences are copied there. NULL: nobody wants it. */
+/* Sentences are kept until the next one: callers come for ever. */
+static const char *keep_refusal(struct engine *e, const char *sentence)
+{
+	char *old = e->refusal;
+
+	e->refusal = mem_strdup(sentence); /* it may be the old one */
+	mem_free(&old);
+	return e->refusal;
+}
+
+static int64_t sooner(int64_t deadline, int64_t ms)
+{
+	int64_t then = io_deadline(ms);
+
+	return deadline < then ? deadline : then;
+}
+
 static int ask(struct engine *e, const struct ipc_msg *msg, const void *body,
-	const struct ipc_msg *reply_type, void *reply, int64_t ms, const char **err_r)
+	const struct ipc_msg *reply_type, void *reply, int64_t deadline, const char **err_r)
 {
 	struct pool *pool = pool_new("ask master");
 	int fds[IPC_FDS_MAX];
@@ -126,19 +142,18 @@ static int ask(struct engine *e, const struct ipc_msg *msg, const void *body,
 		.reply = reply,
 		.fds_r = fds,
 		.nfds_r = &nfds,
-		.deadline = io_deadline(ms),
+		.deadline = deadline,
 	};
 	const char *err = "Master sent no descriptor.";
 	int rc = ipc_client_call(e->master, pool, &call, &err);
 
-	if (err_r)
-		*err_r = rc != 0 ? pool_strdup(e->ctx.pool, err) : err;
+	if (rc != 0 || nfds != 1) {
+		*err_r = keep_refusal(e, err);
+		while (nfds)
+			close(fds[--nfds]);
+	}
 	pool_free(&pool);
-	if (rc == 0 && nfds == 1)
-		return fds[0];
-	while (nfds)
-		close(fds[--nfds]);
-	return -1;
+	return nfds ? fds[0] : -1;
 }
 
 int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **err_r)
@@ -154,7 +169,8 @@ int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **er
 			return -1;
 		return segment_source_new(e->segments, geteuid(), getegid(), id_r, err_r);
 	}
-	fd = ask(e, &control_segment_msg, &none, &control_segment_reply_msg, &reply, ASK_MS, err_r);
+	fd = ask(e, &control_segment_msg, &none, &control_segment_reply_msg, &reply,
+		io_deadline(ASK_MS), err_r);
 	if (fd >= 0)
 		*id_r = reply.id;
 	return fd;
@@ -165,38 +181,51 @@ const char *service_run_path(struct service_ctx *svc, const char *name)
 	return pool_printf(svc->pool, "%s/%s", svc->common->run_dir, name);
 }
 
-static int connect_by_master(struct engine *e, const char *name, const char **err_r)
+static int connect_by_master(
+	struct engine *e, const char *name, int64_t deadline, const char **err_r)
 {
 	struct control_connect connect = {.name = name};
 	struct control_none none;
 
-	return ask(e, &control_connect_msg, &connect, &control_done_msg, &none, ASK_MS, err_r);
+	return ask(e, &control_connect_msg, &connect, &control_done_msg, &none,
+		sooner(deadline, ASK_MS), err_r);
 }
 
-static int connect_path(struct service_ctx *svc, const char *name, const char **err_r)
+/* -1 with errno. */
+static int connect_path(struct engine *e, const char *name, int64_t deadline)
 {
 	struct str path = STR_INIT;
 	int fd;
 
-	str_printf(&path, "%s/%s", svc->common->run_dir, name);
-	fd = io_connect_unix(str_c(&path), io_deadline(ASK_MS));
-	if (fd < 0)
-		*err_r = pool_printf(svc->pool, "There is no connection to %s: %s.", str_c(&path),
-			strerror(fd == IO_TIMEOUT ? ETIMEDOUT : errno));
+	str_printf(&path, "%s/%s", e->ctx.common->run_dir, name);
+	fd = io_connect_unix(str_c(&path), sooner(deadline, ASK_MS));
 	str_fini(&path);
+	if (fd == IO_TIMEOUT)
+		errno = ETIMEDOUT;
 	return fd < 0 ? -1 : fd;
 }
 
-int service_connect(struct service_ctx *svc, const char *unix_name, const char **err_r)
+int service_connect(
+	struct service_ctx *svc, const char *unix_name, int64_t deadline, const char **err_r)
 {
 	struct engine *e = engine_of(svc);
+	struct str why = STR_INIT;
+	int fd;
 
-	return e->chrooted && e->master ? connect_by_master(e, unix_name, err_r)
-					: connect_path(svc, unix_name, err_r);
+	if (e->chrooted && e->master)
+		return connect_by_master(e, unix_name, deadline, err_r);
+	fd = connect_path(e, unix_name, deadline);
+	if (fd < 0) {
+		str_printf(&why, "There is no connection to unix:%s: %s.", unix_name,
+			strerror(errno));
+		*err_r = keep_refusal(e, str_c(&why));
+		str_fini(&why);
+	}
+	return fd;
 }
 
-int service_connect_by(
-	struct service_ctx *svc, const char *unix_name, uint32_t key, const char **err_r)
+int service_connect_by(struct service_ctx *svc, const char *unix_name, uint32_t key,
+	int64_t deadline, const char **err_r)
 {
 	struct engine *e = engine_of(svc);
 	struct control_connect_by connect = {.name = unix_name, .key = key};
@@ -204,9 +233,9 @@ int service_connect_by(
 	int fd = -1;
 
 	if (e->master)
-		fd = ask(e, &control_connect_by_msg, &connect, &control_done_msg, &none, CHOOSE_MS,
-			NULL);
-	return fd >= 0 ? fd : service_connect(svc, unix_name, err_r);
+		fd = ask(e, &control_connect_by_msg, &connect, &control_done_msg, &none,
+			sooner(deadline, CHOOSE_MS), err_r);
+	return fd >= 0 ? fd : service_connect(svc, unix_name, deadline, err_r);
 }
 
 struct connector {
@@ -222,14 +251,9 @@ static int connect_for_client(void *arg)
 	const char *err;
 	int fd;
 
-	if (!e->chrooted || !e->master) {
-		struct str path = STR_INIT;
-		str_printf(&path, "%s/%s", c->svc->common->run_dir, c->name);
-		fd = io_connect_unix(str_c(&path), io_deadline(ASK_MS));
-		str_fini(&path);
-		return fd;
-	}
-	fd = connect_by_master(e, c->name, &err);
+	if (!e->chrooted || !e->master)
+		return connect_path(e, c->name, IO_FOREVER);
+	fd = connect_by_master(e, c->name, IO_FOREVER, &err);
 	if (fd < 0)
 		errno = ECONNREFUSED;
 	return fd;

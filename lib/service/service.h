@@ -81,12 +81,13 @@ struct service_ctx {
 /* Path of a Unix socket or file in run_dir, from the pool. After chroot such paths do not work: service_connect does. */
 const char *service_run_path(struct service_ctx *svc, const char *name);
 /* A connection to the Unix socket that some service listens on as unix:NAME; in a chroot master makes it, with this
- * program's uid. -1 with *err_r. */
-int service_connect(struct service_ctx *svc, const char *unix_name, const char **err_r);
+ * program's uid. Gives up at the deadline, and before it when nobody answers for long. -1 with *err_r, which is valid until
+ * the next call of these that fails. */
+int service_connect(struct service_ctx *svc, const char *unix_name, int64_t deadline, const char **err_r);
 /* The same to the worker of that service that the key prefers, as long as it is there and has room: to the same for the
  * same key. An optimisation, never a guarantee: else whichever takes it. */
-int service_connect_by(
-	struct service_ctx *svc, const char *unix_name, uint32_t key, const char **err_r);
+int service_connect_by(struct service_ctx *svc, const char *unix_name, uint32_t key, int64_t deadline,
+	const char **err_r);
 /* The same as a client that connects at need and again; freed by the caller, or never. */
 struct ipc_client;
 struct ipc_client *service_ipc_client(struct service_ctx *svc, const char *unix_name);
@@ -102,7 +103,7 @@ const char *service_uid_user(struct service_ctx *svc, uid_t uid);
 /* In a long start_root or start_user: it takes long but goes on. */
 void service_progress(struct service_ctx *svc);
 
-/* A fresh spool segment from master (design rule 1): read-write descriptor and id. -1 with *err_r. */
+/* A fresh spool segment from master (design rule 1): read-write descriptor and id. -1 with *err_r, as above. */
 int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **err_r);
 
 /* Counts of the scoreboard change by themselves; a program that takes a descriptor out of serve calls these. */

@@ -3,7 +3,7 @@ import os
 import sys
 
 T = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [os.path.join(T, name) for name in ("faults", "system", "smtp", "smtpd")]
+sys.path[:0] = [os.path.join(T, name) for name in ("faults", "system", "smtp", "smtpd", "directoryd")]
 
 
 def full():

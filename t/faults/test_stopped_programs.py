@@ -10,6 +10,7 @@ import time
 
 import pytest
 import wire
+from clients import Imap, Pop
 from conftest import full
 from mail import message
 
@@ -171,18 +172,75 @@ def test_the_login_programs(instance):
     all_is_well(thurn, ["meanwhile"])
 
 
+DOORS = {"imap": (Imap, "", "a NO [UNAVAILABLE]"), "imaps": (Imap, "wrap", "a NO [UNAVAILABLE]"),
+         "pop3": (Pop, "", "-ERR [SYS/TEMP]"), "pop3s": (Pop, "wrap", "-ERR [SYS/TEMP]")}
+PLACES = 3  # at each door
+
+
+def enter(thurn, door, user="anna"):
+    client, tls, _ = DOORS[door]
+    c = client(thurn, tls)
+    c.log_in = lambda: c.by_password(t.address(user), thurn.password(user))[1]
+    return c
+
+
+def is_refused(thurn, door):
+    try:
+        with enter(thurn, door) as c:
+            return c.greeting is None or "OK" not in c.greeting
+    except OSError:
+        return True
+
+
+def nobody_is_left(thurn, services, before):
+    def left():
+        found = [s["connections"] for s in thurn.status()["services"] if s["service"] in services]
+        open_now = [len(os.listdir("/proc/%d/fd" % pid)) for service in services for pid in thurn.pids(service)]
+        return not any(found) and all(now <= then for now, then in zip(open_now, before or open_now)) and open_now
+    return t.wait_for(left, 20, "the end of all connections and their descriptors")
+
+
 @pytest.mark.limit(400)
 def test_the_workers_behind_the_login_programs(instance):
-    """Who logged in waits for the worker, nobody else does."""
-    thurn = instance(settings=one("imapd"))
-    t.wait_for(lambda: login(thurn)() == "OK", 10, "a login")
-    with stopped(thurn, "imapd") as pids:
-        waiting = Asked(imap=login(thurn))
-        answers = Asked(mail=send(thurn, "meanwhile"), pop3=pop3(thurn)).join(20)
-        assert answers["mail"].startswith("250") and answers["pop3"].startswith("+OK")
-    answer = waiting.join(30)["imap"]
-    assert answer == "OK" or (full() and re.search(r"NO \[UNAVAILABLE\]|timed out", answer)), answer  # its ticket was too old
-    assert thurn.pids("imapd") == pids
+    """Who has logged in is told to come later, on a connection that goes on; nobody else waits, and nothing is left of it."""
+    services = [*DOORS, "imapd", "pop3d"]
+    settings = {k: v for s in services for k, v in one(s).items()}
+    for door in DOORS:
+        settings[door + ":connections_per_address"] = PLACES
+    for program in ("imap_login", "pop3_login"):
+        settings.update({program + ".hand_over_timeout": 2, program + ".plain_without_tls": "yes"})
+    thurn = instance(settings=settings)
+    for door in DOORS:
+        with enter(thurn, door) as c:
+            assert c.ok(c.log_in())
+    before = nobody_is_left(thurn, services, None)
+    late = {"%s %d" % (door, n): enter(thurn, door) for door in DOORS for n in range(PLACES)}
+    with stopped(thurn, "imapd", "pop3d"):
+        waiting = Asked(**{name: c.log_in for name, c in late.items()})
+        assert send(thurn, "meanwhile")().startswith("250")
+        answers = waiting.join(30)
+        wrong = {name: a for name, a in answers.items() if not a.startswith(DOORS[name.split()[0]][2])}
+        assert not wrong, wrong
+        assert min(waiting.took.values()) > 1.5
+    for door in DOORS:  # and on the same connection
+        c = late[door + " 0"]
+        t.wait_for(lambda: c.ok(c.log_in()), 10, "a login at " + door)
+        c.logout()
+    for c in late.values():
+        c.sock.close()
+    nobody_is_left(thurn, services, before)
+    inside = []
+    for door in DOORS:  # all places are there again, and not one more
+        for n in range(PLACES):
+            inside.append(enter(thurn, door))
+            if n == 0 or door.startswith("imap"):  # a maildrop is one session's
+                t.wait_for(lambda: inside[-1].ok(inside[-1].log_in()), 10, "a place at " + door)
+        assert is_refused(thurn, door)
+        if door == "pop3":
+            inside[-PLACES].logout()
+    for c in inside:
+        c.sock.close()
+    nobody_is_left(thurn, services, None)
     all_is_well(thurn, ["meanwhile"])
 
 

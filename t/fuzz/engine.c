@@ -80,18 +80,20 @@ int service_run(const struct service *service, int argc, char **argv)
 	return 0;
 }
 
-int service_connect(struct service_ctx *s, const char *unix_name, const char **err_r)
+int service_connect(struct service_ctx *s, const char *unix_name, int64_t deadline, const char **err_r)
 {
 	(void)s;
+	(void)deadline;
 	(void)unix_name;
 	*err_r = "There is no other program.";
 	return -1;
 }
 
-int service_connect_by(struct service_ctx *s, const char *unix_name, uint32_t key, const char **err_r)
+int service_connect_by(struct service_ctx *s, const char *unix_name, uint32_t key, int64_t deadline,
+	const char **err_r)
 {
 	(void)key;
-	return service_connect(s, unix_name, err_r);
+	return service_connect(s, unix_name, deadline, err_r);
 }
 
 struct ipc_client *service_ipc_client(struct service_ctx *s, const char *unix_name)

@@ -35,7 +35,8 @@ void handover_send(int fd)
 		.service = "imaps",
 		.input = SPAN_LIT(""),
 	};
-	if (handoff_send(fd, &h, -1, IO_FOREVER, &err) < 0)
+	if (handoff_send(fd, &h, IO_FOREVER, &err) < 0 || handoff_wait(fd, IO_FOREVER, &err) < 0 ||
+		handoff_give(fd, -1, IO_FOREVER, &err) < 0)
 		abort();
 }
 

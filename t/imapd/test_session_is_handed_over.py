@@ -1,11 +1,12 @@
 """From the login program to the worker, and the end of a session."""
 import re
+import signal
 import socket
 import threading
 import time
 
-from thurn import SLOW
-from worker import frame, LOGIN
+from thurn import SLOW, wait_for
+from worker import Client, frame, LOGIN, READY
 
 
 def test_preauth_greets(worker, account):
@@ -123,3 +124,35 @@ def test_small_commands(worker, account):
     c.send("\r\n* x\r\n+ x\r\n")
     assert c.line().startswith(b"* BAD")
     c.ok("NOOP")
+
+
+def test_a_worker_that_is_late_ends_without_its_client(own_worker):
+    """The login program has given up while the worker did nothing: nobody gets a word, nothing stays open."""
+    w = own_worker()
+    w.client("anna").ok("NOOP")
+    before = w.descriptors()
+    w.process.send_signal(signal.SIGSTOP)
+    given_up = [w.offer("anna", tag="x") for _ in range(20)]
+    for handoff in given_up:
+        handoff.close()
+    waiting = w.offer("anna", tag="y")
+    w.process.send_signal(signal.SIGCONT)
+    assert waiting.recv(len(READY), socket.MSG_WAITALL) == READY
+    c = Client(w.give(waiting), "y")
+    assert c.greeting.startswith(b"y OK ")
+    assert w.log().count("was not taken over") == 20
+    assert len(re.findall(r" login account=", w.log())) == 2
+    c.close()
+    wait_for(lambda: w.descriptors() <= before, 10, "its descriptors")
+
+
+def test_a_login_program_that_leaves_while_the_account_is_opened(own_worker):
+    w = own_worker()
+    w.directory.hold.clear()
+    handoff = w.offer("anna", tag="x")
+    wait_for(lambda: w.directory.asked == 1, 10, "the question for the ticket")
+    handoff.close()
+    w.directory.hold.set()
+    wait_for(lambda: "was not taken over" in w.log(), 10, "the end of the session")
+    assert " login account=" not in w.log()
+    w.client("anna").ok("NOOP")

@@ -13,7 +13,8 @@ import threading
 
 from thurn import BAD_LINES, BIN, SLOW, wait_for
 
-DIRECTORY, LOGIN = 0x0200, 0x0500
+DIRECTORY, LOGIN = 0x0200, 0x0501
+READY, YOURS = struct.pack("<IHHI", 8, 0x0502, 0, 0), struct.pack("<IHHI", 8, 0x0503, 0, 0)
 REDEEM_REPLY = DIRECTORY + 10
 
 
@@ -41,6 +42,9 @@ class Directory(threading.Thread):
         super().__init__(daemon=True)
         self.quota = (0, 0)
         self.refuse = False
+        self.asked = 0
+        self.hold = threading.Event()  # cleared: no answer yet
+        self.hold.set()
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(str(path))
         self.socket.listen()
@@ -59,6 +63,8 @@ class Directory(threading.Thread):
                 length, _, _, call = struct.unpack("<IHHI", head)
                 payload = f.read(length - 8)
                 ticket = payload[1:1 + payload[0]].decode()
+                self.asked += 1
+                self.hold.wait()
                 reply = struct.pack("<?", not self.refuse) + blob(ticket + "@sandbox.test") + blob(ticket)
                 conn.sendall(frame(REDEEM_REPLY, call, reply + struct.pack("<QQ", *self.quota)))
 
@@ -174,6 +180,9 @@ class Worker:
         except FileNotFoundError:
             return ""
 
+    def descriptors(self):
+        return len(os.listdir("/proc/%d/fd" % self.process.pid))
+
     def memory(self):
         """Private memory of the process in octets."""
         text = pathlib.Path("/proc/%d/smaps_rollup" % self.process.pid).read_text()
@@ -184,22 +193,35 @@ class Worker:
         text = pathlib.Path("/proc/%d/status" % self.process.pid).read_text()
         return int(re.search(r"^VmHWM:\s+(\d+) kB", text, re.M)[1]) * 1024
 
-    def hand_over(self, account, tag="", proxied=False, input=b"", tls=False):
-        """The socket of a client whose session was handed over."""
+    def offer(self, account, tag="", input=b"", tls=False):
+        """The login program's socket, before the worker is ready."""
         payload = (blob(account) + blob(tag) + blob("192.0.2.1") + blob("Stest") +
                    struct.pack("<?", tls) + blob("imap") + blob(input))
         handoff = socket.socket(socket.AF_UNIX)
+        handoff.settimeout(20 * SLOW)
         handoff.connect(str(self.dir / "run/imapd"))
+        handoff.sendall(frame(LOGIN, 0, payload))
+        return handoff
+
+    @staticmethod
+    def give(handoff, proxied=False):
+        """The client's socket."""
         if proxied:
-            handoff.sendall(frame(LOGIN, 0, payload))
+            handoff.sendall(YOURS)
             return handoff
         with socket.create_server(("127.0.0.1", 0)) as server:
             ours = socket.create_connection(server.getsockname())
             theirs, _ = server.accept()
         ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with handoff, theirs:
-            socket.send_fds(handoff, [frame(LOGIN, 0, payload)], [theirs.fileno()])
+            socket.send_fds(handoff, [YOURS], [theirs.fileno()])
         return ours
+
+    def hand_over(self, account, tag="", proxied=False, **more):
+        """The socket of a client whose session was handed over."""
+        handoff = self.offer(account, tag, **more)
+        assert handoff.recv(len(READY), socket.MSG_WAITALL) == READY
+        return self.give(handoff, proxied)
 
     def client(self, account="anna", tag="", **more):
         return Client(self.hand_over(account, tag, **more), tag)

@@ -40,7 +40,7 @@ static void answer_segment(struct conn *c)
 static void answer_connect(struct conn *c, const char *name)
 {
 	const char *err;
-	int fd = service_connect(c->svc, name, &err);
+	int fd = service_connect(c->svc, name, IO_FOREVER, &err);
 
 	stream_printf(c->stream, fd < 0 ? "error %s\n" : "connected\n", err);
 	if (fd >= 0)
@@ -55,7 +55,8 @@ static void answer_by(struct conn *c, char *name)
 	const char *err;
 
 	*key++ = '\0';
-	int fd = service_connect_by(c->svc, name, (uint32_t)strtoul(key, NULL, 10), &err);
+	int fd = service_connect_by(c->svc, name, (uint32_t)strtoul(key, NULL, 10),
+		IO_FOREVER, &err);
 	if (fd < 0) {
 		stream_printf(c->stream, "error %s\n", err);
 		return;

@@ -136,8 +136,8 @@ enum store_status account_write(struct account *a, struct str *bytes, enum recor
 /* All of the log up to the position is durable and shown when this returns STORE_OK. */
 enum store_status account_commit(struct account *a, uint64_t upto);
 enum store_status store_status_of(int error);
-/* Under the lock: the records from..end in a new segment, because the old one can't be synced. -1
- * with errno: some are lost, or the disk is full. */
+/* Under the lock: the records from..end in new segments, one for each that holds some of them, because the old ones
+ * can't be synced. -1 with errno: some are lost, or the disk is full. */
 int account_move_tail(struct account *a, uint64_t from, uint64_t end);
 /* record_start with the actor and trace of the running fiber; trace NULL: its own. */
 void account_start_record(struct str *bytes, const char *trace);

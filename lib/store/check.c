@@ -502,7 +502,7 @@ enum store_status account_check(struct store *store, const char *id, bool rebuil
 		.arg = arg,
 		.report = report_r,
 	};
-	log_init(&c.log, a->dirfd, a->id, store->sync);
+	log_init(&c.log, a->dirfd, a->id);
 	c.log.direct = true;
 	c.log.limit = c.until;
 	log_know(&c.log, a->log.n);

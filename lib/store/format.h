@@ -12,7 +12,7 @@
  * hh is the low byte of crc32c(account) in hex. No file name derives from what a client wrote.
  *
  * THE LOG is one 64-bit space of positions, cut into segments. Segment N holds positions from the
- * base in its header up to the base of segment N + 1; position p stands at file offset
+ * base in its header up to the lowest base of those behind it; position p stands at file offset
  * SEGMENT_HEADER + p - base. A record never spans segments. Segments are written ahead with zeros
  * (LOG_CHUNK), because an fdatasync that need not allocate is a third cheaper.
  *
@@ -63,16 +63,19 @@
  *     smaller if not), raised to the largest floor in a whole record and to the checkpoint's
  *     position. Below the floor what is not whole was answered for: skip to the next whole
  *     record, copy the range to damage.<position>, report, cut nothing. From the floor on, the
- *     first record that does not continue the log ends it; the rest is zeroed and synced before
- *     anything is written there.
+ *     first record that does not continue the log ends it; the rest is cut off, and what is left
+ *     synced, before anything is written there. A segment that can't be synced then is one that
+ *     failed (6).
  *  5. After a new boot the first record is an EPOCH that lifts the sequence by 2^20; at most 2^16
  *     lazy records are ever unsynced in a process, so a MODSEQ shown before the cut never
  *     returns. (No "clean" flag: a stale head can't prove that nothing lazy was shown after it;
  *     an EPOCH costs nothing.)
  *  6. A failed sync of segment N: head.failed = N first; nobody advances durable in N any more.
  *     Under the lock the records from durable to end are copied to segment N + 1 with base =
- *     durable, and that is synced instead. If the page cache has lost some, head is spoiled, every
- *     process that saw them gives the account up, and the next one recovers (4) what is left.
+ *     durable (and those of each later segment to one more, with its base and salt), and that is
+ *     synced instead. So bases need not ascend: of all segments that begin at or before a position
+ *     the last one holds it. If the page cache has lost some, head is spoiled, every process that
+ *     saw them gives the account up, and the next one recovers (4) what is left.
  *  7. Checkpoints are caches: written by O_TMPFILE, synced, linked, renamed over the last one,
  *     folder synced; covering at most `durable`. A wrong or missing one costs a replay. Their
  *     names are fixed, so that finding one is an open and never a directory scan; the version is

@@ -186,7 +186,26 @@ static int leave_failed(struct account *a, uint64_t floor)
 {
 	if (!head_is_of(&a->head, a->id) || head_failed(&a->head) != a->log.n)
 		return 0;
-	return account_move_tail(a, floor < a->live.at ? floor : a->live.at, a->live.at);
+	return account_move_tail(a, floor, a->live.at);
+}
+
+/* What was found behind the floor may never have been synced. Rule 8: when that fails, who comes next does not try it
+ * again but leaves these segments. */
+static int sync_from(struct account *a, uint64_t floor)
+{
+	struct segment *seg = log_find(&a->log, floor);
+	for (uint64_t number = seg ? seg->number : 1; number <= a->log.n; number++) {
+		seg = log_segment(&a->log, number);
+		if (!seg || a->store->sync(seg->fd) == 0)
+			continue;
+		int cause = errno;
+		if (!head_is_of(&a->head, a->id))
+			head_make(&a->head, a->id);
+		head_set_failed(&a->head, a->log.n);
+		errno = cause;
+		return -1;
+	}
+	return 0;
 }
 
 static enum store_status find_end(struct account *a)
@@ -201,7 +220,6 @@ static enum store_status find_end(struct account *a)
 		.skip = skip_range,
 		.arg = a,
 	};
-	uint64_t floor = walk.floor;
 	if (log_walk(&a->log, &walk) < 0) {
 		log_error("The log of account %s can't be read: %m.", a->id);
 		return STORE_FAILED;
@@ -209,22 +227,11 @@ static enum store_status find_end(struct account *a)
 	/* After a skip to the very end no record says so. */
 	a->live.at = walk.at;
 	a->live.chain = walk.chain;
-	if (leave_failed(a, floor) == 0 && log_cut(&a->log, walk.at) == 0)
+	uint64_t floor = walk.floor < walk.at ? walk.floor : walk.at;
+	if (leave_failed(a, floor) == 0 && log_cut(&a->log, walk.at) == 0 && sync_from(a, floor) == 0)
 		return STORE_OK;
 	log_error("The end of the log of account %s can't be written: %m.", a->id);
 	return store_status_of(errno);
-}
-
-/* The segments before the last, which the cut has synced. */
-static int sync_segments(struct account *a, uint64_t from)
-{
-	struct segment *seg = log_find(&a->log, from);
-	for (uint64_t number = seg ? seg->number : 1; number < a->log.n; number++) {
-		seg = log_segment(&a->log, number);
-		if (seg && a->store->sync(seg->fd) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 /* Without a boot id: the head is good for others when the first record of the epoch has given it
@@ -306,12 +313,9 @@ enum store_status account_recover(struct account *a, bool fresh)
 	if (!fresh)
 		log_info("Account %s is recovered.", a->id);
 	a->log.limit = UINT64_MAX;
-	uint64_t from = a->live.at;
 	enum store_status status = find_segments(a);
 	if (status == STORE_OK && !fresh)
 		status = find_end(a);
-	if (status == STORE_OK && sync_segments(a, from) < 0)
-		status = STORE_FAILED;
 	if (status != STORE_OK)
 		return status;
 	if (a->damaged && a->loading)
@@ -406,7 +410,7 @@ enum store_status account_load(struct account *a, bool create)
 	tree_init(&a->live, true);
 	a->indexes = hash_new();
 	enum store_status status = open_folder(a, create);
-	log_init(&a->log, a->dirfd, a->id, a->store->sync);
+	log_init(&a->log, a->dirfd, a->id);
 	if (status != STORE_OK)
 		return status;
 	a->log.direct = true;

@@ -15,9 +15,9 @@
 
 static const char zeros[64 * 1024];
 
-void log_init(struct log *log, int dirfd, const char *account, int (*sync)(int fd))
+void log_init(struct log *log, int dirfd, const char *account)
 {
-	*log = (struct log){.dirfd = dirfd, .sync = sync, .limit = UINT64_MAX};
+	*log = (struct log){.dirfd = dirfd, .limit = UINT64_MAX};
 	memcpy(log->account, account, strnlen(account, ACCOUNT_ID_MAX));
 }
 
@@ -34,6 +34,7 @@ void log_forget_after(struct log *log, uint64_t number)
 	for (; log->n > number; log->n--)
 		segment_free(log->v[log->n - 1]);
 	log->window.n = 0;
+	log->found = NULL;
 }
 
 void log_fini(struct log *log)
@@ -73,6 +74,7 @@ void log_know(struct log *log, uint64_t number)
 {
 	if (number <= log->n)
 		return;
+	log->found = NULL;
 	log->v = mem_realloc(log->v, number * sizeof(*log->v));
 	for (; log->n < number; log->n++) {
 		log->v[log->n] = mem_new(struct segment);
@@ -137,49 +139,32 @@ struct segment *log_segment(struct log *log, uint64_t number)
 	return seg->bad ? NULL : seg;
 }
 
-/* The usable segment with this number or the next lower one. */
-static struct segment *usable_at_or_before(struct log *log, uint64_t number)
-{
-	for (; number >= 1; number--) {
-		struct segment *seg = log_segment(log, number);
-		if (seg)
-			return seg;
-	}
-	return NULL;
-}
-
-struct segment *log_find(struct log *log, uint64_t at)
-{
-	uint64_t low = 1, high = log->n;
-	struct segment *seg = usable_at_or_before(log, high);
-	if (seg && seg->base <= at)
-		return seg; /* nearly always the current one */
-	while (low < high) {
-		uint64_t mid = low + (high - low + 1) / 2;
-		seg = usable_at_or_before(log, mid);
-		if (seg && seg->base <= at)
-			low = mid;
-		else
-			high = mid - 1;
-	}
-	seg = usable_at_or_before(log, low);
-	return seg && seg->base <= at ? seg : NULL;
-}
-
-static struct segment *next_usable(struct log *log, const struct segment *seg)
-{
-	for (uint64_t number = seg->number + 1; number <= log->n; number++) {
-		struct segment *next = log_segment(log, number);
-		if (next)
-			return next;
-	}
-	return NULL;
-}
-
 uint64_t log_segment_end(struct log *log, const struct segment *seg)
 {
-	const struct segment *next = next_usable(log, seg);
-	return next ? next->base : UINT64_MAX;
+	uint64_t end = UINT64_MAX;
+	for (uint64_t number = seg->number + 1; number <= log->n; number++) {
+		const struct segment *next = log_segment(log, number);
+		if (next && next->base < end)
+			end = next->base;
+	}
+	return end;
+}
+
+/* Bases need not ascend: a segment that was written anew in place of several begins before the bases of some of
+ * them. So the last one that begins at or before the position has it, and segments are few. */
+struct segment *log_find(struct log *log, uint64_t at)
+{
+	if (log->found && at >= log->found->base && at < log->found_end)
+		return log->found;
+	for (uint64_t number = log->n; number >= 1; number--) {
+		struct segment *seg = log_segment(log, number);
+		if (!seg || seg->base > at)
+			continue;
+		log->found = seg;
+		log->found_end = log_segment_end(log, seg);
+		return seg;
+	}
+	return NULL;
 }
 
 static void put_segment_header(

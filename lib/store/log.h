@@ -34,13 +34,14 @@ struct log {
 	bool direct;
 	bool backwards;	     /* the next reads go towards older positions */
 	uint64_t limit;	     /* nothing is read from here on: others may be writing there */
-	int (*sync)(int fd); /* fdatasync, or what a test puts there */
 	struct segment **v;  /* [number - 1]; addresses are stable */
 	uint64_t n;	     /* number of the current segment */
+	struct segment *found; /* what log_find found last, NULL: nothing yet */
+	uint64_t found_end;
 	struct log_window window;
 };
 
-void log_init(struct log *log, int dirfd, const char *account, int (*sync)(int fd));
+void log_init(struct log *log, int dirfd, const char *account);
 void log_fini(struct log *log); /* waits for syncs under way */
 
 /* Number of the last segment file that is there; 0 none. */
@@ -53,7 +54,8 @@ void log_know(struct log *log, uint64_t number);
 struct segment *log_segment(struct log *log, uint64_t number);
 /* The segment that holds the position; NULL none. */
 struct segment *log_find(struct log *log, uint64_t at);
-/* Where its positions end: the base of the next one, UINT64_MAX for the last. */
+/* Where its positions end: the lowest base of those behind it, UINT64_MAX for the last. That may be its own base, or
+ * a lower one: then all of it was written anew elsewhere (format.h, crash argument 6). */
 uint64_t log_segment_end(struct log *log, const struct segment *seg);
 
 /* Makes segment n + 1 with this base and makes it current; its name is not durable yet. salt 0: a
@@ -92,8 +94,8 @@ struct log_walk {
 /* Walks to the end of what can be kept, by the rules of format.h: 0 and at, sequence, chain tell
  * where the next record goes; -1 read error or take's wish. */
 int log_walk(struct log *log, struct log_walk *walk);
-/* Makes sure that nothing is found from this position on: zeroes the rest, sets later segments
- * aside. Under the lock. */
+/* Makes sure that nothing is found from this position on: cuts the rest off, sets later segments
+ * aside; the segment that ends there is to be synced before it grows again. Under the lock. */
 int log_cut(struct log *log, uint64_t at);
 
 #endif

@@ -75,7 +75,7 @@ static int fill_index(struct rows_job *job)
 {
 	struct account *a = job->a;
 	struct log log;
-	log_init(&log, a->dirfd, a->id, a->store->sync);
+	log_init(&log, a->dirfd, a->id);
 	log.direct = true;
 	log.limit = job->limit;
 	log_know(&log, job->segment);

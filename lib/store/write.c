@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "io/io.h"
 #include "os/os.h"
 #include "store/account.h"
@@ -39,6 +40,17 @@ static enum store_status take_lock(struct account *a, int64_t deadline)
 
 /* --- healing (format.h, crash argument 6) --- */
 
+/* A stretch of the log that goes to a new segment: the records of one old segment, since they carry its salt. */
+struct moved {
+	uint64_t base;
+	uint32_t salt;
+	struct str bytes;
+};
+
+struct moving {
+	ARRAY(struct moved) v;
+};
+
 /* What the page cache still has of the records from..end; what is not whole ends them. */
 static uint64_t copy_records(struct account *a, uint64_t from, uint64_t end, struct str *out)
 {
@@ -54,21 +66,46 @@ static uint64_t copy_records(struct account *a, uint64_t from, uint64_t end, str
 	return at;
 }
 
-int account_move_tail(struct account *a, uint64_t from, uint64_t end)
+/* All before the first new segment is made, because that hides them. */
+static int collect_tail(struct account *a, uint64_t from, uint64_t end, struct moving *m)
 {
 	struct segment *seg = log_find(&a->log, from);
-	struct str bytes = STR_INIT;
-	int rc = -1;
-	errno = EIO;
-	a->log.window.n = 0;
-	if (seg && copy_records(a, from, end, &bytes) == end)
-		rc = log_add_segment(&a->log, from, seg->salt);
-	if (rc == 0 && bytes.len) {
-		rc = log_write(&a->log, from, str_span(&bytes));
-		if (rc < 0)
-			log_take_back_segment(&a->log);
+	for (uint64_t number = seg ? seg->number : UINT64_MAX; number <= a->log.n; number++) {
+		if (!(seg = log_segment(&a->log, number)))
+			return -1;
+		uint64_t low = num_max(from, seg->base), high = num_min(end, log_segment_end(&a->log, seg));
+		if (low > high || (low == high && m->v.n))
+			continue;
+		struct moved *piece = array_add(&m->v);
+		*piece = (struct moved){.base = low, .salt = seg->salt};
+		if (copy_records(a, low, high, &piece->bytes) != high)
+			return -1;
 	}
-	str_fini(&bytes);
+	return m->v.n ? 0 : -1;
+}
+
+static int write_moved(struct account *a, const struct moved *piece)
+{
+	if (log_add_segment(&a->log, piece->base, piece->salt) < 0)
+		return -1;
+	return piece->bytes.len ? log_write(&a->log, piece->base, str_span(&piece->bytes)) : 0;
+}
+
+int account_move_tail(struct account *a, uint64_t from, uint64_t end)
+{
+	struct moving m = {ARRAY_INIT};
+	uint64_t before = a->log.n;
+	a->log.window.n = 0;
+	errno = EIO;
+	int rc = collect_tail(a, from, end, &m);
+	for (size_t i = 0; i < m.v.n; i++) {
+		if (rc == 0)
+			rc = write_moved(a, &m.v.v[i]);
+		str_fini(&m.v.v[i].bytes);
+	}
+	while (rc < 0 && a->log.n > before)
+		log_take_back_segment(&a->log);
+	array_fini(&m.v);
 	return rc;
 }
 

@@ -185,6 +185,96 @@ static void a_tail_that_is_lost_is_given_up(void **state)
 	assert_int_equal(count_inbox(f), 2);
 }
 
+/* Recovery that can't sync what it found does not believe a second try: whoever comes next leaves that segment. */
+static void a_segment_that_recovery_can_not_sync_is_left(void **state)
+{
+	struct fixture *f = *state;
+	struct check_report report;
+	struct account *a;
+	fixture_append(f, f->inbox, "one", 0);
+	fixture_append(f, f->inbox, "two", 0);
+	account_close(&f->account);
+	store_close(&f->store);
+	const char *err;
+	assert_int_equal(unlink(fixture_path(f, "head")), 0);
+	assert_int_equal(store_open_with(&f->conf, weak_sync, &f->store, &err), 0);
+	failing = "/log.1";
+	failures_left = 1;
+	assert_int_equal(account_open(f->store, "a1", true, NULL, &a), STORE_FAILED);
+	assert_int_equal(failures_left, 0);
+	assert_ok(account_open(f->store, "a1", true, NULL, &f->account));
+	assert_int_equal(f->account->log.n, 2);
+	assert_int_equal(count_inbox(f), 2);
+	fixture_append(f, f->inbox, "three", 0);
+	unlink(fixture_path(f, "tree"));
+	fixture_reopen(f);
+	assert_int_equal(count_inbox(f), 3);
+	assert_ok(account_check(f->store, "a1", false, NULL, NULL, &report));
+	assert_int_equal(report.checkpoints_bad + report.blobs_bad + report.log_damaged, 0);
+}
+
+/* Flag changes that are not synced yet, over the end of the first segment. */
+static uint64_t fill_two_segments(struct fixture *f, struct view *view)
+{
+	uint32_t uid = 1;
+	uint64_t durable = head_durable(&f->account->head);
+	for (unsigned i = 0; f->account->log.n < 2; i++) {
+		assert_in_range(i, 0, 100);
+		assert_ok(fixture_store(f, view, i % 2 ? FLAGS_REMOVE : FLAGS_ADD, MSG_FLAGGED, &uid, 1));
+	}
+	assert_int_equal(head_durable(&f->account->head), durable);
+	return durable;
+}
+
+static void spoil_from(struct fixture *f, const char *name, off_t offset)
+{
+	char noise[2048];
+	int fd = open(fixture_path(f, name), O_WRONLY);
+	memset(noise, 0x5a, sizeof(noise));
+	assert_int_equal(pwrite(fd, noise, sizeof(noise), offset), sizeof(noise));
+	close(fd);
+}
+
+/* Then what was written anew begins in the first, and holds what the second had, too: neither is read from there on. */
+static void a_tail_over_two_segments_is_written_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct check_report report;
+	fixture_close(f);
+	f->conf.log_segment_size = 2048;
+	f->conf.flag_sync_ms = 3600 * 1000;
+	fixture_open(f);
+	fixture_append(f, f->inbox, "one", 0);
+	struct view *view = fixture_view(f, f->inbox, true);
+	view_close(&view);
+	view = fixture_view(f, f->inbox, false);
+	assert_ok(account_commit(f->account, f->account->live.at));
+	uint64_t durable = fill_two_segments(f, view);
+	view_close(&view);
+	failing = "/log.1";
+	failures_left = 1;
+	assert_int_equal(fixture_append(f, f->inbox, "two", 0), 2);
+	assert_int_equal(f->account->log.n, 4);
+	assert_true(log_segment(&f->account->log, 3)->base == durable);
+	uint32_t n = 2;
+	while (f->account->log.n < 8) {
+		fixture_append(f, f->inbox, "more", 0);
+		n++;
+	}
+	spoil_from(f, "log.1", (off_t)(SEGMENT_HEADER + durable - LOG_FIRST));
+	spoil_from(f, "log.2", SEGMENT_HEADER);
+	for (int turn = 0; turn < 2; turn++) {
+		unlink(fixture_path(f, "tree"));
+		unlink(fixture_path(f, pool_printf(f->pool, "index/%x", f->inbox)));
+		if (turn)
+			unlink(fixture_path(f, "head"));
+		fixture_reopen(f);
+		assert_int_equal(count_inbox(f), n);
+		assert_ok(account_check(f->store, "a1", false, NULL, NULL, &report));
+		assert_int_equal(report.checkpoints_bad + report.blobs_bad + report.log_damaged, 0);
+	}
+}
+
 static void a_failed_checkpoint_costs_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -279,6 +369,8 @@ int main(void)
 		TEST(a_failed_segment_is_written_anew_elsewhere),
 		TEST(what_can_not_be_synced_is_neither_answered_nor_shown),
 		TEST(a_tail_that_is_lost_is_given_up),
+		TEST(a_segment_that_recovery_can_not_sync_is_left),
+		TEST(a_tail_over_two_segments_is_written_anew),
 		TEST(a_failed_checkpoint_costs_nothing),
 		TEST(a_full_disk_changes_nothing),
 		TEST(a_log_without_room_changes_nothing),

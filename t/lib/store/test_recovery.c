@@ -406,7 +406,7 @@ static void a_walk_ends_where_the_chain_does(void **state)
 		snprintf(dir, sizeof(dir), "%s/walk%zu", s->f.dir, i);
 		assert_int_equal(mkdir(dir, 0700), 0);
 		int dirfd = open(dir, O_RDONLY | O_DIRECTORY);
-		log_init(&log, dirfd, "w", no_sync);
+		log_init(&log, dirfd, "w");
 		assert_int_equal(log_add_segment(&log, LOG_FIRST, 0), 0);
 		put_record(&log, &at, 1, 0, &crc);
 		put_record(&log, &at, 2, crc, &crc);

@@ -320,6 +320,14 @@ static int take_for_tree(void *arg, const struct record *r)
 	return tree_apply(arg, r);
 }
 
+/* The stored tree takes the place of the replayed one: the log has lost what it still knows, mailboxes perhaps. */
+static void keep_tree(struct checking *c, struct tree *stored)
+{
+	struct tree replayed = c->tree;
+	c->tree = *stored;
+	*stored = replayed;
+}
+
 static void check_tree(struct checking *c)
 {
 	char *bytes;
@@ -338,9 +346,11 @@ static void check_tree(struct checking *c)
 			.take = take_for_tree,
 			.arg = &stored,
 		};
-		good = log_walk(&c->log, &walk) == 0 && trees_agree(&c->tree, &stored);
+		good = log_walk(&c->log, &walk) == 0;
 	}
-	if (!good && !c->report->log_damaged) {
+	if (good && c->report->log_damaged) {
+		keep_tree(c, &stored);
+	} else if (!good || !trees_agree(&c->tree, &stored)) {
 		c->report->checkpoints_bad++;
 		say(c, "The checkpoint of the mailbox tree does not agree with the log.");
 	}

@@ -8,6 +8,8 @@
 #include "smtpd/local.h"
 #include "smtpd/peer_name.h"
 
+#define BYE_PENDING_MAX 4096 /* a client that has not read that much hears no last word */
+
 enum {
 	CMD_NEEDS_TLS  = 1, /* where TLS is required */
 	CMD_NEEDS_AUTH = 2, /* where a login is */
@@ -86,8 +88,8 @@ static void run_command(struct session *s, struct span line, bool crlf)
 		row->run(s, cmd.args);
 	else if (row->flags & CMD_HAS_BODY)
 		bdat_refuse(s, cmd.args, fault);
-	else
-		refuse(s, fault, pool_span(s->scratch, line));
+	else /* what follows AUTH may be a password */
+		refuse(s, fault, cmd.verb == SMTP_AUTH ? "AUTH" : pool_span(s->scratch, line));
 }
 
 /* False when there is nothing more to read. */
@@ -219,7 +221,9 @@ void session_stop_all(struct smtpd *d)
 		struct session *s = list_entry(l, struct session, link);
 		if (!s->parked)
 			continue; /* says it itself, after the message */
-		reply_and_close(s, 421, "4.3.2", "Shutting down");
+		s->closing = true;
+		if (stream_pending(s->stream) < BYE_PENDING_MAX) /* nobody may be waited for here */
+			reply(s, 421, "4.3.2", "Shutting down");
 		stream_flush_try(s->stream);
 		shutdown(stream_fd(s->stream), SHUT_RD);
 	}

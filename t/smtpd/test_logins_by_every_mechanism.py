@@ -146,3 +146,20 @@ def test_a_login_relays_from_anywhere(instance):
         scram(d, "SCRAM-SHA-256", "sha256", USER, t.password("anna"), "235 2.7.0")
         d("MAIL FROM:<%s>" % USER, 250)
         d("RCPT TO:<x@elsewhere.test>", "250 2.1.5")
+
+
+def test_passwords_stay_out_of_the_log(thurn):
+    """Also where AUTH is refused before anybody looks at what follows it."""
+    secret = sasl.plain(USER, thurn.password("anna"))
+    with Dialogue(thurn.ports["submission"]) as d:
+        d("AUTH PLAIN " + secret, "503 5.5.1 Say hello")
+        d.hello()
+        d("AUTH PLAIN " + secret, "538 5.7.11")
+        d.send("auth plain %s\n" % secret)
+        d.expect("500 5.5.2")
+    with Dialogue(thurn.ports["smtp"]) as d:
+        d.hello()
+        d("MAIL FROM:<a@elsewhere.test>", 250)
+        d("AUTH PLAIN " + secret, "503 5.5.1")
+    thurn.wait_for_log("code=503 .* from=a@elsewhere.test about=AUTH ")
+    assert secret.rstrip("=") not in thurn.log()

@@ -47,5 +47,9 @@ void cmd_starttls(struct session *s, struct span args)
 	session_note_tls(s);
 	s->helo = "";
 	s->esmtp = false;
+	/* The login too: somebody in between may have made it, for mail that comes after (RFC 3207 4.2). */
+	s->user = NULL;
+	if (s->log)
+		s->log->user = NULL;
 	transaction_reset(s);
 }

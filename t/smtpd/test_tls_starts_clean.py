@@ -2,6 +2,7 @@
 import ssl
 
 import pytest
+import sasl
 from dialogue import Dialogue
 
 
@@ -14,6 +15,24 @@ def test_state_is_forgotten(thurn):
         d("STARTTLS", "503 5.5.1")
         d.message()
     thurn.wait_for_log(r"accepted .* proto=ESMTPS .* tls=.TLSv1\.[23] with cipher")
+
+
+def test_the_login_is_forgotten(thurn):
+    """Whoever sits in between must not log in as himself for mail that comes after."""
+    user, password = "bert@sandbox.test", thurn.password("bert")
+    with Dialogue(thurn.ports["submission"]) as d:
+        d.hello()
+        scram = sasl.Scram("sha256", user, password)
+        challenge = d("AUTH SCRAM-SHA-256 " + scram.first(), "334 ")
+        d(scram.final(challenge[4:]), "334 ")
+        d("", "235 2.7.0")
+        d.start_tls(thurn.tls())
+        assert "AUTH " in d.hello()
+        d("MAIL FROM:<%s>" % user, "530 5.7.0 Authentication required")
+        d("AUTH PLAIN " + sasl.plain("anna@sandbox.test", thurn.password("anna")), "235 2.7.0")
+        d("MAIL FROM:<%s>" % user, "553 5.7.1")
+        d.message(sender="anna@sandbox.test")
+    thurn.wait_for_log("accepted from=anna@sandbox.test .* auth=anna@sandbox.test")
 
 
 @pytest.mark.parametrize("behind", ["NOOP\r\n", "EHLO evil.test\r\nMAIL FROM:<evil@elsewhere.test>\r\n", "x"])

@@ -17,6 +17,7 @@
 
 #define BAD_COMMANDS_MAX 10
 #define LITERAL_MAX      4096 /* before login: names and passwords */
+#define COMMAND_MAX      (2 * LOGIN_LINE_MAX) /* with its literals: anybody can leave so much half said */
 
 struct session {
 	struct login login;
@@ -274,6 +275,7 @@ static void serve(struct conn *conn)
 	struct session s = {.stream = conn->stream, .pool = pool_new("command")};
 	login_init(&s.login, conn, "imap", "imapd");
 	imap_reader_init(&s.reader, LITERAL_MAX);
+	s.reader.command_max = COMMAND_MAX;
 	greet(&s);
 	while (!s.over && !conn->svc->closing && read_command(&s)) {
 		if (!s.reader.broke && s.reader.text.len)

@@ -9,7 +9,8 @@ enum { LINE, TAKE, SKIP_LITERAL, ANNOUNCED, OVER, LOST };
 
 void imap_reader_init(struct imap_reader *r, size_t literal_max)
 {
-	*r = (struct imap_reader){.literal_max = literal_max};
+	*r = (struct imap_reader){
+		.literal_max = literal_max, .command_max = IMAP_COMMAND_MAX};
 }
 
 void imap_reader_fini(struct imap_reader *r)
@@ -126,7 +127,7 @@ static enum imap_read feed_line(struct imap_reader *r, struct span in, size_t *u
 
 	if (!r->broke && r->text.len - r->line_at + part.n > IMAP_LINE_MAX)
 		start_skipping(r, "The command line is too long.");
-	if (!r->broke && r->text.len + part.n > IMAP_COMMAND_MAX)
+	if (!r->broke && r->text.len + part.n > r->command_max)
 		start_skipping(r, "The command is too long.");
 	if (r->broke)
 		add_skipped(r, part);
@@ -179,7 +180,7 @@ bool imap_reader_take(struct imap_reader *r)
 
 	if (r->literal > r->literal_max)
 		why = "The literal is too long.";
-	else if (r->text.len + r->literal + 2 > IMAP_COMMAND_MAX)
+	else if (r->text.len + r->literal + 2 > r->command_max)
 		why = "The command is too long.";
 	if (why) {
 		imap_reader_refuse(r, why);

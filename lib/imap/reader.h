@@ -32,6 +32,7 @@ struct imap_reader {
 	bool sync;          /* the client waits for "+" before it sends them */
 	const char *broke;  /* a sentence; NULL while all is well */
 	size_t literal_max; /* of each literal that is taken */
+	size_t command_max; /* IMAP_COMMAND_MAX; who takes commands of strangers sets less */
 	/* private */
 	int state;
 	size_t line_at, tail_n;
@@ -51,7 +52,7 @@ bool imap_reader_is_idle(const struct imap_reader *r);
 enum imap_read imap_reader_feed(struct imap_reader *r, struct span in, size_t *used_r);
 
 /* After LITERAL: */
-/* Collects it into the text. False when it is past literal_max or IMAP_COMMAND_MAX: it was
+/* Collects it into the text. False when it is past literal_max or command_max: it was
  * refused with that reason. When true and `sync`, the caller sends the continuation. */
 bool imap_reader_take(struct imap_reader *r);
 /* The caller reads the octets itself, then feeds on: the text starts anew with what follows

@@ -161,6 +161,11 @@ static const struct verb verbs[] = {
 static void run_line(struct session *s, struct span line)
 {
 	struct pop3_command command;
+	/* A name or a password with one would count up to there. */
+	if (memchr(line.p, 0, line.n)) {
+		bad(s, "-ERR A NUL is not allowed");
+		return;
+	}
 	if (!pop3_parse_command(line, &command)) {
 		bad(s, "-ERR No command");
 		return;

@@ -219,6 +219,21 @@ def test_too_long_lines(thurn, client):
         assert c.line().startswith(("b OK", "+OK"))
 
 
+def test_literals_do_not_add_up(thurn):
+    with Imap(thurn, "start") as c:
+        c.send("a LOGIN" + " {4000+}\r\n%s" % ("x" * 4000) * 10 + "\r\n")
+        assert c.reply() == "a BAD The command is too long."
+        assert c.by_password(USER, thurn.password("anna"))[0]
+
+
+def test_a_nul_ends_no_name_and_no_password(thurn):
+    with Pop(thurn, "start") as c:
+        c("USER %s\0x" % USER, "-ERR A NUL")
+        c("USER " + USER, "+OK")
+        c("PASS %s\0x" % thurn.password("anna"), "-ERR A NUL")
+        c("PASS " + thurn.password("anna"), "+OK 0 messages")
+
+
 @BOTH
 def test_endless_lines_and_silence_cost_no_memory(thurn, client):
     name = {Imap: "imap", Pop: "pop3"}[client]

@@ -167,6 +167,23 @@ static void nul_is_refused_in_lines_and_literals(void **state)
 	imap_reader_fini(&r);
 }
 
+static void commands_are_as_long_as_their_taker_wants(void **state)
+{
+	struct imap_reader r;
+
+	(void)state;
+	imap_reader_init(&r, 1000);
+	r.command_max = 1500;
+	assert_int_equal(feed_long(&r, "a x ", 'y', 1497, "\r\n"), IMAP_READ_LIMIT);
+	imap_reader_reset(&r);
+	assert_int_equal(feed_long(&r, "a x ", 'y', 1495, "\r\n"), IMAP_READ_DONE);
+	imap_reader_reset(&r);
+	assert_int_equal(feed_long(&r, "a x {900+}\r\n", 'y', 900, " {900+}\r\n"), IMAP_READ_LITERAL);
+	assert_string_equal(r.broke, "The command is too long.");
+	assert_true(r.text.len < 1000);
+	imap_reader_fini(&r);
+}
+
 static void memory_is_given_back_between_commands(void **state)
 {
 	struct imap_reader r;
@@ -186,6 +203,7 @@ int main(void)
 		cmocka_unit_test(commands_come_out_whole_however_the_bytes_arrive),
 		cmocka_unit_test(long_lines_are_read_over_with_their_literals),
 		cmocka_unit_test(nul_is_refused_in_lines_and_literals),
+		cmocka_unit_test(commands_are_as_long_as_their_taker_wants),
 		cmocka_unit_test(memory_is_given_back_between_commands),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,7 @@ static bool fetch_one(struct fetch_run *f, uint32_t seq, struct seen_list *seen)
 		seen->uids[seen->n++] = f->row->uid;
 	}
 	fetch_put_row(f);
-	if (f->have_summary != SUMMARY_UNREAD || f->what.nsections)
+	if (f->have_summary != SUMMARY_UNREAD)
 		pool_reset(f->row_pool);
 	/* A look at the clock costs as much as a line of flags. */
 	return f->s->out.len < 4096 && seq % 32 ? true : session_flow(f->s);
@@ -86,7 +86,9 @@ void cmd_fetch(struct session *s, struct cmd *cmd)
 		f->what.items |= FETCH_UID;
 	f->sets_seen = f->what.seen && !s->read_only;
 	f->row_pool = pool_new("fetch row");
+	f->section_pool = pool_new("fetch section");
 	fetch_all(f, &seqs);
 	pool_free(&f->row_pool);
+	pool_free(&f->section_pool);
 	answer(cmd, f);
 }

@@ -11,6 +11,7 @@ struct fetch_run {
 	struct fetch what;
 	bool sets_seen;
 	struct pool *row_pool; /* reset after each message */
+	struct pool *section_pool; /* and after each section: a message may be asked for many times over */
 	bool missing;          /* some message was gone, or could not be read */
 	enum store_status status; /* the worst that was met */
 

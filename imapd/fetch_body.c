@@ -49,7 +49,7 @@ static void put_copied(struct fetch_run *f, uint64_t at, uint64_t n)
 {
 	struct span body = SPAN_LIT("");
 	enum store_status status =
-		n ? message_read(f->s->account, f->row, at, n, f->row_pool, &body) : STORE_OK;
+		n ? message_read(f->s->account, f->row, at, n, f->section_pool, &body) : STORE_OK;
 
 	if (status != STORE_OK || body.n != n) {
 		put_nothing(f, status == STORE_OK ? STORE_DAMAGED : status);
@@ -135,7 +135,7 @@ static void choose_fields(const struct fetch_section *section, struct span heade
 
 static void put_fields(struct fetch_run *f, const struct fetch_section *section)
 {
-	struct str chosen = STR_IN(f->row_pool);
+	struct str chosen = STR_IN(f->section_pool);
 	struct span header = SPAN_LIT("");
 	uint64_t at, n;
 
@@ -145,7 +145,7 @@ static void put_fields(struct fetch_run *f, const struct fetch_section *section)
 		int rc = find_extent(f, &section->section, &at, &n);
 		if (rc > 0 && n)
 			status = message_read(f->s->account, f->row, at,
-				n < HEADER_READ_MAX ? n : HEADER_READ_MAX, f->row_pool, &header);
+				n < HEADER_READ_MAX ? n : HEADER_READ_MAX, f->section_pool, &header);
 		if (rc <= 0 || status != STORE_OK) {
 			put_nothing(f, status);
 			return;
@@ -170,4 +170,5 @@ void fetch_put_section(struct fetch_run *f, const struct fetch_section *section)
 		put_range(f, section, at, n);
 	else
 		put_nothing(f, STORE_OK);
+	pool_reset(f->section_pool);
 }

@@ -92,6 +92,8 @@ void fetch_put_row(struct fetch_run *f)
 		if (i || items || f->seen_now)
 			str_putc(out, ' ');
 		fetch_put_section(f, &f->what.sections[i]);
+		if (i + 1 < f->what.nsections && !session_flow(f->s))
+			return; /* the client is gone */
 	}
 	str_add(out, ")\r\n", 3);
 }

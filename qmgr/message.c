@@ -291,6 +291,10 @@ static bool is_finished(const struct message *m)
 
 static void finish(struct message *m)
 {
+	if (m->saving) { /* the ledger has it: message_saved comes back to this */
+		m->phase = PHASE_PARKING;
+		return;
+	}
 	log_info("removed from the queue recipients=%zu", m->rcpts.n);
 	ledger_finish(m->q->ledger, m);
 	message_free(m);
@@ -379,7 +383,7 @@ void message_saved(struct message *m)
 	m->saving--;
 	if (m->phase != PHASE_PARKING || m->saving)
 		return;
-	if (m->removed) {
+	if (m->removed || is_finished(m)) {
 		finish(m);
 		return;
 	}

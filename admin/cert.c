@@ -43,7 +43,7 @@ static bool fill(X509 *cert, EVP_PKEY *key, struct pool *pool, const char *host)
 	       X509_time_adj_ex(X509_getm_notAfter(cert), VALID_DAYS, 0, NULL) &&
 	       X509_set_pubkey(cert, key) &&
 	       X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
-		       (const unsigned char *)pool_strndup(pool, host, 64), -1, -1, 0) &&
+		       (const unsigned char *)host, (int)strnlen(host, ub_common_name), -1, 0) &&
 	       X509_set_issuer_name(cert, name) &&
 	       add_extension(cert, NID_basic_constraints, "critical,CA:TRUE") &&
 	       add_extension(cert, NID_subject_alt_name, names) &&

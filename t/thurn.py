@@ -90,6 +90,11 @@ class PortBase:
         self.lock.close()
 
 
+def of_a_report(lines):
+    """A checker's report: what is not the log's own, which begins with the time."""
+    return [line for line in lines[:200] if not re.match(r"\d{4}-\d\d-\d\dT", line)][:60]
+
+
 class Instance:
     def __init__(self, settings=None, users=("anna", "bert"), start=True):
         self.port_base = PortBase()
@@ -152,14 +157,15 @@ class Instance:
             left = self.processes()
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
-            bad = [line for line in self.log().splitlines() if BAD_LINES.search(line)]
+            log = self.log().splitlines()
+            bad = [at for at, line in enumerate(log) if BAD_LINES.search(line)]
             if (bad or left) and "KEEP" not in os.environ:
                 print(self.log()[-20000:])
             if "KEEP" not in os.environ:
                 shutil.rmtree(self.dir, ignore_errors=True)
             self.port_base.free()
         assert not left, "processes were left behind: %s" % left
-        assert not bad, "the log says: " + bad[0]
+        assert not bad, "the log says: " + "\n".join([log[bad[0]]] + of_a_report(log[bad[0] + 1:]))
 
     def log(self):
         try:

@@ -29,6 +29,24 @@ struct pool {
 	size_t used;
 };
 
+/* In a build with address checking these are there, and what a pool has not given out, or has taken back, counts as freed. */
+void __asan_poison_memory_region(volatile void *p, size_t n) __attribute__((weak));
+void __asan_unpoison_memory_region(volatile void *p, size_t n) __attribute__((weak));
+
+static void forbid(struct block *b)
+{
+	b->used = 0;
+	if (__asan_poison_memory_region)
+		__asan_poison_memory_region(b->data, b->size);
+}
+
+static void *allow(void *p, size_t n)
+{
+	if (__asan_unpoison_memory_region)
+		__asan_unpoison_memory_region(p, n);
+	return p;
+}
+
 void *mem_alloc(size_t n)
 {
 	void *p = calloc(1, n ? n : 1);
@@ -65,7 +83,7 @@ static struct block *block_new(size_t size)
 		log_fatal("out of memory: %zu bytes", size);
 	b->next = NULL;
 	b->size = size;
-	b->used = 0;
+	forbid(b);
 	return b;
 }
 
@@ -94,7 +112,7 @@ void pool_reset(struct pool *pool)
 		free(b);
 	}
 	if (pool->blocks)
-		pool->blocks->used = 0;
+		forbid(pool->blocks);
 	pool->used = 0;
 }
 
@@ -133,7 +151,7 @@ void *pool_alloc(struct pool *pool, size_t n)
 		b->next = pool->blocks;
 		pool->blocks = b;
 	}
-	void *p = b->data + b->used;
+	void *p = allow(b->data + b->used, n);
 	b->used += need;
 	pool->used += need;
 	return memset(p, 0, n);

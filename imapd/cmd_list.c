@@ -20,13 +20,16 @@ struct listing {
 	struct pattern *patterns[IMAP_PATTERNS_MAX];
 	ARRAY(struct entry) entries;
 	struct hash *by_name; /* of entries: index + 1; only where parents are wanted */
+	struct str parent; /* scratch */
 };
 
 static bool matches(const struct listing *l, const char *name)
 {
-	for (size_t i = 0; i < l->args.npatterns; i++)
+	for (size_t i = 0; i < l->args.npatterns; i++) {
 		if (pattern_match(l->patterns[i], name))
 			return true;
+		fiber_breathe();
+	}
 	return false;
 }
 
@@ -41,14 +44,15 @@ static bool is_selected(const struct listing *l, const struct mailbox_info *info
 	       info->flags & MAILBOX_HAS_CHILDREN;
 }
 
-static struct entry *entry_of(struct listing *l, const char *name)
+/* stays: the name is the command pool's already. */
+static struct entry *entry_of(struct listing *l, const char *name, bool stays)
 {
 	size_t at = l->by_name ? (size_t)(uintptr_t)hash_find(l->by_name, span_of(name)) : 0;
 
 	if (at)
 		return &l->entries.v[at - 1];
 	struct entry *e = array_add(&l->entries);
-	e->name = name;
+	e->name = stays ? name : pool_strdup(l->cmd->pool, name);
 	if (l->by_name)
 		hash_set(l->by_name, span_of(name), (void *)(uintptr_t)l->entries.n);
 	return e;
@@ -58,17 +62,14 @@ static struct entry *entry_of(struct listing *l, const char *name)
  * "%", RECURSIVEMATCH). */
 static void add_parents(struct listing *l, const char *name)
 {
-	struct pool *pool = l->cmd->pool;
-	size_t n = strlen(name);
+	struct str *parent = &l->parent;
 
-	while (n > 0) {
-		while (n > 0 && name[n - 1] != '/')
-			n--;
-		if (n == 0)
-			return;
-		const char *parent = pool_strndup(pool, name, --n);
-		if (matches(l, parent)) {
-			entry_of(l, parent)->child_info = true;
+	str_reset(parent);
+	str_puts(parent, name);
+	for (char *slash; (slash = strrchr(parent->s, '/'));) {
+		str_truncate(parent, (size_t)(slash - parent->s));
+		if (matches(l, parent->s)) {
+			entry_of(l, parent->s, false)->child_info = true;
 			return;
 		}
 	}
@@ -85,13 +86,13 @@ static void collect(struct listing *l, const struct mailbox_info *v, size_t n)
 		if (parents && matches(l, v[i].name) && !is_selected(l, &v[i])) {
 			/* Perhaps a parent: then its attributes are wanted. */
 			if (v[i].flags & MAILBOX_HAS_CHILDREN)
-				entry_of(l, v[i].name)->info = &v[i];
+				entry_of(l, v[i].name, true)->info = &v[i];
 			continue;
 		}
 		if (!is_selected(l, &v[i]))
 			continue;
 		if (matches(l, v[i].name))
-			entry_of(l, v[i].name)->info = &v[i];
+			entry_of(l, v[i].name, true)->info = &v[i];
 		else if (parents)
 			add_parents(l, v[i].name);
 	}
@@ -174,7 +175,7 @@ static void run(struct session *s, struct cmd *cmd, bool lsub)
 	l->s = s;
 	l->cmd = cmd;
 	l->lsub = lsub;
-	l->entries.pool = cmd->pool;
+	l->entries.pool = l->parent.pool = cmd->pool;
 	if (!imap_parse_list(&cmd->args, lsub, &l->args)) {
 		cmd_bad_args(cmd);
 		return;

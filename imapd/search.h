@@ -22,6 +22,9 @@ struct search_run {
  * stays bounded. */
 #define SEARCH_LARGE_MIN (1024 * 1024)
 
+/* Of a header: what is longer is searched at its beginning, as FETCH chooses fields from it. */
+#define SEARCH_HEADER_MAX (4 * 1024 * 1024)
+
 /* Text folded as the needle of search_text.c; made once for the whole command. */
 struct needle {
 	struct span text;

@@ -1,6 +1,7 @@
 /* A message against the keys of a search. */
 #include "imapd/search.h"
 
+#include "base/num.h"
 #include "mail/date.h"
 
 const struct summary *search_summary(struct search_run *r)
@@ -19,7 +20,8 @@ const struct summary *search_summary(struct search_run *r)
 bool search_header(struct search_run *r, struct span *header_r)
 {
 	if (r->have_header == SEARCH_UNREAD)
-		r->have_header = message_read(r->s->account, r->row, 0, r->row->header_size,
+		r->have_header = message_read(r->s->account, r->row, 0,
+					 num_min(r->row->header_size, SEARCH_HEADER_MAX),
 					 r->row_pool, &r->header) == STORE_OK
 					 ? SEARCH_READ
 					 : SEARCH_BAD;

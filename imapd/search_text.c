@@ -48,7 +48,7 @@ static bool header_has(struct search_run *r, struct span header, struct span nam
 	struct header_field field;
 
 	header_reader_init(&reader, header);
-	while (header_read(&reader, &field)) {
+	for (; header_read(&reader, &field); fiber_breathe()) {
 		if (field.name.n == 0 || (name.p && !span_ieq(field.name, name)))
 			continue;
 		if (has(r, name.p ? field.value : field.whole, needle))

@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "io/io.h"
 #include "store/change.h"
 #include "store/name.h"
+
+#define ARRANGE_INLINE 1000 /* mailboxes; more of them are sorted by a helper thread */
 
 /* --- looking --- */
 
@@ -49,22 +52,35 @@ static bool has_children(const struct tree *t, const char *name)
 	return false;
 }
 
-/* One pass: each name marks its parent. */
-static void mark_children(struct pool *pool, struct mailbox_info *v, size_t n)
+/* One pass: each name marks those above it. */
+static void mark_children(struct mailbox_info *v, size_t n)
 {
 	struct hash *by_name = hash_new();
 	for (size_t i = 0; i < n; i++)
 		if (v[i].id)
 			hash_set(by_name, span_of(v[i].name), &v[i]);
 	for (size_t i = 0; i < n; i++) {
-		const char *name = v[i].name;
-		while (v[i].id && name_parent(pool, name, &name) > 0) {
-			struct mailbox_info *parent = hash_find(by_name, span_of(name));
+		struct span name = v[i].id ? span_of(v[i].name) : SPAN_LIT("");
+		while ((name = name_parent(name)).n) {
+			struct mailbox_info *parent = hash_find(by_name, name);
 			if (parent)
 				parent->flags |= MAILBOX_HAS_CHILDREN;
 		}
 	}
 	hash_free(&by_name);
+}
+
+struct listing {
+	struct mailbox_info *v;
+	size_t n;
+};
+
+static int arrange(void *arg)
+{
+	struct listing *l = arg;
+	qsort(l->v, l->n, sizeof(*l->v), compare_infos);
+	mark_children(l->v, l->n);
+	return 0;
 }
 
 enum store_status mailbox_list(
@@ -76,6 +92,7 @@ enum store_status mailbox_list(
 	const struct tree *t = &a->shown;
 	struct mailbox_info *v =
 		pool_array(pool, t->boxes.n + hash_count(t->subscribed) + 1, sizeof(*v));
+	struct listing l = {.v = v};
 	size_t n = 0, at = 0;
 	for (size_t i = 0; i < t->boxes.n; i++, n++)
 		fill_info(t, t->boxes.v[i], pool_strdup(pool, t->boxes.v[i]->name), counts, &v[n]);
@@ -85,8 +102,11 @@ enum store_status mailbox_list(
 		if (!hash_find(t->names, name))
 			v[n++] = (struct mailbox_info){
 				.name = pool_span(pool, name), .flags = MAILBOX_SUBSCRIBED};
-	qsort(v, n, sizeof(*v), compare_infos);
-	mark_children(pool, v, n);
+	l.n = n;
+	if (n > ARRANGE_INLINE)
+		io_call(arrange, &l);
+	else
+		arrange(&l);
 	*v_r = v;
 	*n_r = n;
 	return STORE_OK;

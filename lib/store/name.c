@@ -35,13 +35,12 @@ const char *name_clean(struct pool *pool, const char *name)
 	return clean;
 }
 
-int name_parent(struct pool *pool, const char *name, const char **parent_r)
+struct span name_parent(struct span name)
 {
-	const char *slash = strrchr(name, '/');
-	if (!slash)
-		return 0;
-	*parent_r = pool_strndup(pool, name, (size_t)(slash - name));
-	return 1;
+	while (name.n && name.p[name.n - 1] != '/')
+		name.n--;
+	name.n -= name.n > 0;
+	return name;
 }
 
 bool name_is_below(const char *name, const char *parent)

@@ -211,6 +211,35 @@ static void accounts_are_listed_and_checked_by_name(void **state)
 	assert_string_equal(v[1], "zz9");
 }
 
+/* 1200 of them, of twenty levels and up to a thousand octets: more than are sorted in passing. */
+static void a_list_costs_its_names_and_no_more(void **state)
+{
+	struct fixture *f = *state;
+	struct pool *pool = pool_new("list");
+	struct mailbox_info *v;
+	size_t n, octets = 0, parents = 0;
+	uint32_t id;
+	for (int i = 0; i < 60; i++) {
+		struct str name = STR_IN(f->pool);
+		str_printf(&name, "%049d", i);
+		for (int level = 1; level < STORE_LEVELS_MAX; level++)
+			str_printf(&name, "/%049d", level);
+		assert_ok(mailbox_create(f->account, str_c(&name), USE_NONE, &id));
+	}
+	assert_ok(mailbox_list(f->account, pool, false, &v, &n));
+	assert_true(n > (size_t)60 * STORE_LEVELS_MAX);
+	assert_string_equal(v[0].name, "INBOX");
+	for (size_t i = 0; i < n; i++) {
+		octets += strlen(v[i].name) + sizeof(*v) + 32;
+		parents += (v[i].flags & MAILBOX_HAS_CHILDREN) != 0;
+		if (i > 1)
+			assert_true(strcmp(v[i - 1].name, v[i].name) < 0);
+	}
+	assert_int_equal(parents, 60 * (STORE_LEVELS_MAX - 1));
+	assert_true(pool_used(pool) < octets);
+	pool_free(&pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +251,7 @@ int main(void)
 		FIXTURE_TEST(children_are_renamed_too),
 		FIXTURE_TEST(renaming_inbox_moves_its_messages),
 		FIXTURE_TEST(subscriptions_may_name_what_is_not_there),
+		FIXTURE_TEST(a_list_costs_its_names_and_no_more),
 		FIXTURE_TEST(accounts_are_listed_and_checked_by_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

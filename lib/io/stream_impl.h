@@ -37,6 +37,9 @@ struct stream {
 	bool flushing;	  /* some fiber is in stream_flush */
 	bool tls_failed;  /* no close_notify after a fatal error */
 	bool raw_eof;	  /* TLS: the socket ended */
+	uint8_t tls_updates; /* of the peer's keys in a row, with little between them */
+	uint32_t tls_vain;   /* octets from the socket since TLS gave any to us */
+	uint32_t tls_fresh;  /* octets that it gave since the last update of keys, at most TLS_FRESH */
 	bool out_shut;	  /* our end of the conversation has been closed */
 	uint32_t scanned; /* bytes after in.at known to hold no LF */
 	struct buffer in, out;

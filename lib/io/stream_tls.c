@@ -5,27 +5,71 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "io/stream_impl.h"
 #include "io/tls.h"
 #include "io/tls_impl.h"
 
+/* --- what a peer may have us do without saying anything --- */
+
+/* OpenSSL goes on reading until there is something for us, and nobody else has a turn meanwhile. Who sends
+ * nothing but messages of TLS, faster than they are dealt with, would have the process for himself. */
+#define TLS_VAIN_MAX    (256 * 1024) /* more than any handshake takes */
+#define TLS_UPDATES_MAX 32
+#define TLS_FRESH       (64 * 1024) /* keys last for gigabytes */
+
+static bool is_tiresome(const struct stream *s)
+{
+	return s->tls_vain > TLS_VAIN_MAX || s->tls_updates > TLS_UPDATES_MAX;
+}
+
+void stream_tls_note_message(SSL *ssl, int type, struct span message)
+{
+	struct stream *s = BIO_get_data(SSL_get_rbio(ssl));
+	if (type != SSL3_RT_HANDSHAKE || !message.n || message.p[0] != SSL3_MT_KEY_UPDATE)
+		return;
+	if (s->tls_fresh == TLS_FRESH)
+		s->tls_updates = 0;
+	s->tls_fresh = 0;
+	if (s->tls_updates <= TLS_UPDATES_MAX)
+		s->tls_updates++;
+}
+
+static void note_bytes(struct stream *s, size_t n)
+{
+	s->tls_vain = 0;
+	s->tls_fresh += (uint32_t)num_min(n, TLS_FRESH - s->tls_fresh);
+}
+
 /* --- the BIO --- */
+
+static int tire(void)
+{
+	errno = EPROTO;
+	return -1;
+}
 
 static int bio_read(BIO *bio, char *p, int n)
 {
 	struct stream *s = BIO_get_data(bio);
 	BIO_clear_retry_flags(bio);
+	if (is_tiresome(s))
+		return tire();
 	ssize_t got = stream_raw_read(s, p, (size_t)n);
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		BIO_set_retry_read(bio);
 	s->raw_eof = got == 0;
+	s->tls_vain += got > 0 ? (uint32_t)got : 0;
 	return (int)got;
 }
 
 static int bio_write(BIO *bio, const char *p, int n)
 {
-	ssize_t done = stream_raw_write(BIO_get_data(bio), p, (size_t)n);
+	struct stream *s = BIO_get_data(bio);
 	BIO_clear_retry_flags(bio);
+	if (is_tiresome(s))
+		return tire();
+	ssize_t done = stream_raw_write(s, p, (size_t)n);
 	if (done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		BIO_set_retry_write(bio);
 	return (int)done;
@@ -70,7 +114,9 @@ static ssize_t result(struct stream *s, int rc, const char *what, int *want_r)
 	}
 	s->tls_failed = true;
 	errno = cause;
-	if (s->raw_eof)
+	if (is_tiresome(s))
+		stream_fail(s, "The peer keeps TLS busy without saying anything.");
+	else if (s->raw_eof)
 		stream_fail(s, "The peer closed the connection without ending TLS.");
 	else if (ERR_peek_error())
 		stream_fail(s, tls_sentence(what));
@@ -85,7 +131,10 @@ ssize_t stream_tls_read(struct stream *s, void *p, size_t n, int *want_r)
 	size_t got;
 	ERR_clear_error();
 	int rc = SSL_read_ex(s->tls, p, n, &got);
-	return rc == 1 ? (ssize_t)got : result(s, rc, "Reading through TLS failed", want_r);
+	if (rc != 1)
+		return result(s, rc, "Reading through TLS failed", want_r);
+	note_bytes(s, got);
+	return (ssize_t)got;
 }
 
 ssize_t stream_tls_write(struct stream *s, const void *p, size_t n, int *want_r)

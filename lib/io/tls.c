@@ -36,8 +36,18 @@ static const char *about_file(const char *what, const char *path)
 	return sentence;
 }
 
+static void on_message(
+	int is_ours, int version, int type, const void *p, size_t n, SSL *ssl, void *arg)
+{
+	(void)version;
+	(void)arg;
+	if (!is_ours)
+		stream_tls_note_message(ssl, type, span_make(p, n));
+}
+
 static void set_common(SSL_CTX *ctx)
 {
+	SSL_CTX_set_msg_callback(ctx, on_message);
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |

@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/span.h"
+
 /* Counted: streams outlive a reload of the certificates. */
 struct tls_context {
 	SSL_CTX *ctx;
@@ -16,6 +18,8 @@ struct tls_context {
 
 void tls_ref(struct tls_context *c);
 BIO_METHOD *tls_bio_method_new(void); /* stream_tls.c */
+/* Each message of the protocol that has come, by its SSL3_RT_ type (stream_tls.c). */
+void stream_tls_note_message(SSL *ssl, int type, struct span message);
 /* "What: OpenSSL's reason." in this thread's storage. */
 const char *tls_sentence(const char *what);
 

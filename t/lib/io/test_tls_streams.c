@@ -281,6 +281,118 @@ static void a_cut_is_not_an_end(void **state)
 	finish(sides);
 }
 
+/* --- peers that say much of TLS and nothing else --- */
+
+enum { ENOUGH = 10000 };
+
+static bool send_message(struct stream *s)
+{
+	int rc;
+	while ((rc = SSL_do_handshake(s->tls)) != 1)
+		if (SSL_get_error(s->tls, rc) != SSL_ERROR_WANT_WRITE || !stream_wait(s, LOOP_WRITE))
+			return false;
+	return true;
+}
+
+/* Until the other side has had enough: how often. */
+static int message_without_end(struct stream *s, int (*prepare)(SSL *))
+{
+	int n = 0;
+	while (n < ENOUGH && prepare(s->tls) == 1 && send_message(s))
+		n++;
+	return n;
+}
+
+static int update_keys(SSL *ssl)
+{
+	return SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+}
+
+static int update_all_keys(SSL *ssl)
+{
+	return SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED);
+}
+
+static void updates(struct stream *s)
+{
+	assert_in_range(message_without_end(s, update_keys), 33, ENOUGH - 1);
+}
+
+static void updates_to_be_answered(struct stream *s)
+{
+	assert_in_range(message_without_end(s, update_all_keys), 33, ENOUGH - 1);
+}
+
+static void tickets(struct stream *s)
+{
+	/* OpenSSL does not mind when nobody takes them. */
+	assert_true(message_without_end(s, SSL_new_session_ticket) > 100);
+}
+
+static void listen_in_vain(struct stream *s)
+{
+	struct span line;
+	assert_int_equal(stream_read_line(s, 100, &line, NULL), -1);
+	assert_string_equal(stream_error(s), "The peer keeps TLS busy without saying anything.");
+	shutdown(stream_fd(s), SHUT_RDWR);
+}
+
+static void messages_without_end_end_the_connection(void **state)
+{
+	static const struct {
+		void (*server)(struct stream *), (*client)(struct stream *);
+	} rows[] = {
+		{listen_in_vain, updates},
+		{listen_in_vain, updates_to_be_answered},
+		{updates, listen_in_vain},
+		{tickets, listen_in_vain},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct side sides[2] = {
+			{.ctx = server_context(&good), .talk = rows[i].server},
+			{.ctx = client_context(false, NULL), .talk = rows[i].client},
+		};
+		converse(sides);
+		assert_int_equal(sides[0].rc, 0);
+		finish(sides);
+	}
+}
+
+/* As often as they like, when there is something between them. */
+static void update_now_and_then(struct stream *s)
+{
+	char block[65536] = {0};
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(SSL_key_update(s->tls, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		stream_write(s, block, sizeof(block));
+		assert_int_equal(stream_flush(s), 0);
+	}
+	stream_puts(s, "\r\n");
+	assert_int_equal(stream_flush(s), 0);
+}
+
+static void read_all_of_it(struct stream *s)
+{
+	char block[65536];
+	struct span line;
+	for (int i = 0; i < 100; i++)
+		assert_true(stream_read_exact(s, block, sizeof(block)));
+	assert_int_equal(stream_read_line(s, 100, &line, NULL), 1);
+}
+
+static void keys_may_change(void **state)
+{
+	struct side sides[2] = {
+		{.ctx = server_context(&good), .talk = read_all_of_it},
+		{.ctx = client_context(false, NULL), .talk = update_now_and_then},
+	};
+	(void)state;
+	converse(sides);
+	assert_int_equal(sides[0].rc, 0);
+	finish(sides);
+}
+
 static void a_context_outlives_its_owner(void **state)
 {
 	(void)state;
@@ -346,6 +458,8 @@ int main(void)
 		cmocka_unit_test(injected_plain_text_is_refused),
 		cmocka_unit_test(handshakes_end_in_time_and_with_garbage),
 		cmocka_unit_test(a_cut_is_not_an_end),
+		cmocka_unit_test(messages_without_end_end_the_connection),
+		cmocka_unit_test(keys_may_change),
 		cmocka_unit_test(a_context_outlives_its_owner),
 		cmocka_unit_test(missing_and_wrong_files_are_told),
 	};

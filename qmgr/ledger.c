@@ -198,6 +198,13 @@ void ledger_drop_lost(struct ledger *l, uint64_t segment, uint64_t at, const str
 	log_error("the message of a queue row is gone; the row is closed trace=%s", row->trace);
 }
 
+void ledger_put_off(struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row, int64_t due_s)
+{
+	struct queue_row later = *row;
+	later.next_s = due_s;
+	put_row(l, segment, at, row->next_s, &later);
+}
+
 /* --- segments and children --- */
 
 static void put_segment(struct kv_batch *b, uint64_t id, uint64_t position, bool own)

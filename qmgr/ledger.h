@@ -18,6 +18,8 @@ void ledger_save(struct ledger *l, struct message *m);
 void ledger_finish(struct ledger *l, struct message *m);
 /* Deletes a row whose record is gone. */
 void ledger_drop_lost(struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row);
+/* A row whose record can't be read now: due again at that time. */
+void ledger_put_off(struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row, int64_t due_s);
 /* All changes up to now are durable when it returns. */
 void ledger_sync(struct ledger *l);
 

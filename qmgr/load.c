@@ -7,6 +7,7 @@
 #define PAGE_ROWS 200
 #define RETRY_MS  1000 /* what is due and found no room */
 #define LONGEST_S 60   /* the wall clock may be set forward */
+#define UNREAD_S  10   /* what could not be read is tried again then */
 
 struct loader {
 	struct qmgr *q;
@@ -54,6 +55,13 @@ bool load_is_blocked(struct loader *l, uint64_t segment, uint64_t at)
 
 /* --- one message --- */
 
+static void not_now(struct loader *l, uint64_t segment, uint64_t at, const struct queue_row *row)
+{
+	log_error("a message can't be read from its segment now trace=%s", row->trace);
+	if (!row->held)
+		ledger_put_off(l->q->ledger, segment, at, row, queue_time_s(l->q) + UNREAD_S);
+}
+
 static struct message *read_message(struct loader *l, uint64_t segment, uint64_t at)
 {
 	struct qmgr *q = l->q;
@@ -67,6 +75,8 @@ static struct message *read_message(struct loader *l, uint64_t segment, uint64_t
 		enum segment_found found = s ? spool_read(s, at, &envelope, &rec) : SEGMENT_TAIL;
 		if (found == SEGMENT_FOUND)
 			m = message_wake(q, s, &rec, &row, pool);
+		if (found == SEGMENT_ERROR)
+			not_now(l, segment, at, &row);
 		if (found == SEGMENT_TAIL) {
 			ledger_drop_lost(q->ledger, segment, at, &row);
 			if (s)

@@ -31,7 +31,7 @@ static void run_announce(struct ipc_server_conn *conn, struct ipc_request *rq, v
 	const struct queue_announce *body = arg;
 	struct qmgr *q = ipc_conn_arg(conn);
 	(void)rq;
-	spool_announce(q->spool, body->segment, body->offset + body->length);
+	spool_announce(q->spool, body->segment, body->offset, body->offset + body->length);
 }
 
 static void submitter_gone(struct ipc_server_conn *conn)

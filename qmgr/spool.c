@@ -20,6 +20,7 @@
 /* A file without header may be a segment whose writer is about to begin; after this it is nobody's.
  * */
 #define HEADERLESS_AGE_S 3600
+#define BLOCK		 (64 * 1024)
 
 struct spool {
 	struct qmgr *q;
@@ -57,52 +58,67 @@ void spool_check(struct spool *s)
 
 uint64_t segment_position(const struct segment *s)
 {
-	if (list_is_empty(&s->unsettled))
-		return s->scanned;
-	return list_entry(s->unsettled.next, struct message, in_segment)->at;
+	uint64_t at = list_is_empty(&s->unsettled)
+			      ? s->scanned
+			      : list_entry(s->unsettled.next, struct message, in_segment)->at;
+	if (s->broken_at && s->broken_at < at)
+		at = s->broken_at;
+	return s->passed_at && s->passed_at < at ? s->passed_at : at;
 }
 
 /* --- one segment --- */
 
-static void open_reader(struct segment *s)
-{
-	if (!s->reader && segment_reader_open(s->fd, s->id, &s->reader) < 0)
-		log_error("spool: segment %016" PRIx64 " can't be read: %m", s->id);
-}
-
-static struct segment *segment_add(struct spool *sp, uint64_t id, bool old)
+/* 0; -1 with errno. */
+static int try_to_open(struct segment *s)
 {
 	char name[SEGMENT_NAME_LEN + 1];
-	segment_name(id, name);
-	int fd = openat(sp->dirfd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0) {
-		if (errno != ENOENT)
-			log_error("spool: segment %s can't be opened: %m", name);
-		return NULL;
-	}
+	segment_name(s->id, name);
+	if (s->fd < 0)
+		s->fd = openat(s->spool->dirfd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return s->fd < 0 || segment_reader_open(s->fd, s->id, &s->reader) < 0 ? -1 : 0;
+}
+
+/* What can't be opened or read now is tried again, and meanwhile nothing of it is given up: it may be the moment (no
+ * descriptors left) or the medium. */
+static void open_reader(struct segment *s)
+{
+	if (s->reader)
+		return;
+	int error = try_to_open(s) < 0 ? errno : 0;
+	if (error && error != s->trouble && error != ENOENT)
+		log_error("spool: segment %016" PRIx64 " can't be opened: %s", s->id, strerror(error));
+	s->trouble = error;
+}
+
+static void segment_free(struct segment *s)
+{
+	segment_reader_close(&s->reader);
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->shared_fd >= 0)
+		close(s->shared_fd);
+	mem_free(&s);
+}
+
+static void segment_add(struct spool *sp, uint64_t id, bool old)
+{
 	struct segment *s = mem_new(struct segment);
 	*s = (struct segment){.spool = sp,
 		.id = id,
-		.fd = fd,
+		.fd = -1,
 		.shared_fd = -1,
 		.old = old,
 		.scanned = SEGMENT_START};
 	list_init(&s->unsettled);
 	if (ledger_segment(sp->q->ledger, id, &s->saved, &s->own) && s->saved > s->scanned)
 		s->scanned = s->saved;
+	open_reader(s);
+	if (s->trouble == ENOENT) {
+		segment_free(s);
+		return;
+	}
 	list_add_tail(&sp->segments, &s->link);
 	hash_set(sp->by_id, hash_key_u64(&s->id), s);
-	open_reader(s);
-	return s;
-}
-
-static void segment_free(struct segment *s)
-{
-	segment_reader_close(&s->reader);
-	close(s->fd);
-	if (s->shared_fd >= 0)
-		close(s->shared_fd);
-	mem_free(&s);
 }
 
 int segment_shared(struct segment *s)
@@ -157,7 +173,9 @@ enum segment_found spool_read(
 	struct segment *s, uint64_t at, struct str *envelope, struct segment_record *rec_r)
 {
 	open_reader(s);
-	return s->reader ? segment_read_at(s->reader, at, envelope, rec_r) : SEGMENT_TAIL;
+	if (!s->reader)
+		return s->trouble ? SEGMENT_ERROR : SEGMENT_TAIL;
+	return segment_read_at(s->reader, at, envelope, rec_r);
 }
 
 /* --- children in our own segments --- */
@@ -222,10 +240,28 @@ static bool is_known(struct segment *s, const struct segment_record *rec)
 	return known;
 }
 
+/* The position is that of the first. */
+static void put_in_order(struct segment *s, struct message *m)
+{
+	struct list *before = m->in_segment.prev;
+	while (before != &s->unsettled && list_entry(before, struct message, in_segment)->at > m->at)
+		before = before->prev;
+	if (before == m->in_segment.prev)
+		return;
+	list_remove(&m->in_segment);
+	list_add_after(before, &m->in_segment);
+}
+
 static void take_record(struct segment *s, const struct segment_record *rec)
 {
-	if (!rec->done && !(s->old && is_known(s, rec)))
-		message_take(s->spool->q, s, rec);
+	if (rec->done || (s->old && is_known(s, rec)))
+		return;
+	message_take(s->spool->q, s, rec);
+	struct message *m = s->old ? message_find(s->spool->q, s->id, rec->at) : NULL;
+	if (m && !list_is_empty(&m->in_segment))
+		put_in_order(s, m);
+	if (s->broken && !s->broken_at)
+		s->broken_at = rec->at;
 }
 
 static void end_scan(struct segment *s, uint64_t lost)
@@ -237,8 +273,9 @@ static void end_scan(struct segment *s, uint64_t lost)
 			s->id, lost);
 }
 
-/* True when what comes behind the record should not wait for it any longer: announced and not whole
- * for so long it is damaged, though its owner lives. */
+/* True when what comes behind the record should not wait for it any longer: announced, or before one that is, and not
+ * whole for so long it is damaged, though its owner lives. Or he was stopped while he wrote it: so it is looked at
+ * again when he announces it after all, and when he is gone. */
 static bool has_stalled(struct segment *s)
 {
 	int64_t now = clock_mono_ms();
@@ -260,7 +297,30 @@ static void pass_damage(struct segment *s)
 	log_error("spool: a record in segment %016" PRIx64 " at %" PRIu64
 		  " is damaged and passed over",
 		s->id, s->scanned);
+	if (!s->passed_at)
+		s->passed_at = s->scanned;
 	s->scanned = rec.at;
+}
+
+/* From there on as after a start: what is known already is told apart. */
+static void rewind_scan(struct segment *s)
+{
+	s->rewind = false;
+	if (!s->passed_at)
+		return;
+	s->scanned = s->passed_at;
+	s->passed_at = 0;
+	s->old = true;
+}
+
+/* True when the end is not the end yet. */
+static bool has_passed(struct segment *s)
+{
+	if (!s->passed_at)
+		return false;
+	s->closed = true; /* nothing more is written */
+	rewind_scan(s);
+	return true;
 }
 
 static void scan_segment(struct segment *s)
@@ -268,6 +328,8 @@ static void scan_segment(struct segment *s)
 	struct segment_record rec;
 	uint64_t lost = 0;
 	open_reader(s);
+	if (s->rewind)
+		rewind_scan(s);
 	while (s->reader && !s->ended && qmgr_has_room(s->spool->q)) {
 		segment_reader_limit(s->reader, s->closed ? UINT64_MAX : s->limit);
 		enum segment_found found =
@@ -276,7 +338,8 @@ static void scan_segment(struct segment *s)
 			take_record(s, &rec);
 			s->scanned = rec.next;
 		} else if (found == SEGMENT_SEALED || (found == SEGMENT_TAIL && s->closed)) {
-			end_scan(s, lost);
+			if (!has_passed(s))
+				end_scan(s, lost);
 		} else {
 			if (found == SEGMENT_ERROR)
 				log_error("spool: segment %016" PRIx64 " can't be read: %m", s->id);
@@ -290,18 +353,23 @@ static void scan_segment(struct segment *s)
 
 /* --- looking around, every few seconds --- */
 
-static void look_at_folder(struct spool *sp, bool old)
+/* 0; -1 with errno, and some were not seen. */
+static int look_at_folder(struct spool *sp, bool old)
 {
 	int copy = openat(sp->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
 	uint64_t id;
-	for (struct dirent *d; dir && (d = readdir(dir));)
+	errno = dir ? 0 : errno;
+	for (struct dirent *d; dir && (d = readdir(dir)); errno = 0)
 		if (segment_name_parse(d->d_name, &id) && !spool_find(sp, id))
 			segment_add(sp, id, old);
-	if (!dir)
-		log_error("spool: the folder of segments can't be read: %m");
-	else
+	int error = errno;
+	if (dir)
 		closedir(dir);
+	else if (copy >= 0)
+		close(copy);
+	errno = error;
+	return error ? -1 : 0;
 }
 
 static bool is_abandoned(struct segment *s)
@@ -313,42 +381,79 @@ static bool is_abandoned(struct segment *s)
 	return os_lock_try(s->fd, true) == 1;
 }
 
-/* Records that nobody announced are synced by us before they count. */
-static void look_at_tail(struct segment *s)
+/* 1 anything but zeros, 0 nothing, -1. */
+static int do_look_for_content(void *arg)
+{
+	static const char zeros[BLOCK];
+	char block[BLOCK];
+	uint64_t at = 0;
+	for (ssize_t n; (n = pread(*(int *)arg, block, sizeof(block), (off_t)at)) != 0; at += (uint64_t)n)
+		if (n < 0 || memcmp(block, zeros, (size_t)n) != 0)
+			return n < 0 ? -1 : 1;
+	return 0;
+}
+
+/* Nobody's, and no header: its writer never began, or its beginning is damaged, and with it what tells records from
+ * mail that contains their image. That is for a person to look at. */
+static void close_headerless(struct segment *s)
+{
+	s->active++; /* so that it stays while we read */
+	int content = io_call(do_look_for_content, &s->fd);
+	s->active--;
+	if (content < 0)
+		return;
+	if (content && !s->broken)
+		log_error("spool: segment %016" PRIx64 " has no header that can be read; it is kept", s->id);
+	s->broken |= content;
+	s->closed = s->ended = true;
+}
+
+/* Where the records end that are whole now, others before them perhaps not. The file goes on: space is filled ahead. */
+static uint64_t end_of_records(struct segment *s)
 {
 	struct segment_record rec;
 	struct stat st;
-	uint64_t lost = 0;
+	uint64_t end = s->scanned, lost = 0;
+	enum segment_found found;
+	segment_reader_limit(s->reader, UINT64_MAX);
+	while ((found = segment_read(s->reader, end, false, &rec, &lost)) == SEGMENT_FOUND ||
+		(found == SEGMENT_TAIL &&
+			segment_read(s->reader, end, true, &rec, &lost) == SEGMENT_FOUND))
+		end = rec.next;
+	if (found == SEGMENT_SEALED && fstat(s->fd, &st) == 0)
+		end = (uint64_t)st.st_size; /* nothing more is written */
+	return end;
+}
+
+/* Records that nobody announced are synced by us before they count, and those that come meanwhile do not. */
+static void look_at_tail(struct segment *s)
+{
 	if (!s->reader || s->scanned < s->limit)
 		return;
-	segment_reader_limit(s->reader, UINT64_MAX);
-	enum segment_found found = segment_read(s->reader, s->scanned, false, &rec, &lost);
-	if (found == SEGMENT_TAIL || found == SEGMENT_ERROR || fstat(s->fd, &st) < 0)
-		return;
-	if (segment_sync(s) == 0)
-		s->limit = (uint64_t)st.st_size;
+	uint64_t end = end_of_records(s);
+	if (end > s->limit && end > s->scanned && segment_sync(s) == 0 && end > s->limit)
+		s->limit = end;
 }
 
 static void look_at_segment(struct segment *s)
 {
 	open_reader(s);
-	if (s->ended || s->closed)
+	if (s->ended || s->closed || s->trouble)
 		return;
-	if (!is_abandoned(s)) {
+	if (!is_abandoned(s))
 		look_at_tail(s);
-		return;
-	}
-	if (s->reader && segment_sync(s) < 0)
-		return;
-	s->closed = true;
-	s->ended = !s->reader;
+	else if (!s->reader)
+		close_headerless(s);
+	else if (segment_sync(s) == 0)
+		s->closed = true;
 }
 
 /* --- removal --- */
 
+/* Its stamps are synced: else a power cut could bring its name back without them. */
 static bool is_finished(const struct segment *s)
 {
-	return s->ended && !s->active && !s->rows && !s->broken && list_is_empty(&s->unsettled);
+	return s->ended && !s->active && !s->rows && !s->broken && !s->stamped && list_is_empty(&s->unsettled);
 }
 
 static void remove_segment(struct segment *s)
@@ -374,7 +479,8 @@ static void remove_segment(struct segment *s)
 static void look_around(struct spool *sp)
 {
 	sp->look_at = clock_mono_ms() + sp->q->conf->scan_interval;
-	look_at_folder(sp, false);
+	if (look_at_folder(sp, false) < 0)
+		log_error("spool: the folder of segments can't be read: %m");
 	list_each (l, &sp->segments)
 		look_at_segment(list_entry(l, struct segment, link));
 }
@@ -404,7 +510,7 @@ static void scanner(void *arg)
 	}
 }
 
-void spool_announce(struct spool *sp, uint64_t id, uint64_t end)
+void spool_announce(struct spool *sp, uint64_t id, uint64_t at, uint64_t end)
 {
 	struct segment *s = spool_find(sp, id);
 	if (!s) {
@@ -413,6 +519,7 @@ void spool_announce(struct spool *sp, uint64_t id, uint64_t end)
 	}
 	if (end > s->limit)
 		s->limit = end;
+	s->rewind |= s->passed_at && at >= s->passed_at && at < s->scanned;
 	spool_kick(sp);
 }
 
@@ -428,7 +535,11 @@ int spool_open(struct qmgr *q, const char **err_r)
 		*err_r = pool_printf(q->svc->pool, "The folder %s can't be opened: %m.", path);
 		return -1;
 	}
-	look_at_folder(sp, true);
+	/* Rows of segments that are not seen now would be closed. */
+	if (look_at_folder(sp, true) < 0) {
+		*err_r = pool_printf(q->svc->pool, "The folder %s can't be read: %s.", path, strerror(errno));
+		return -1;
+	}
 	list_each (l, &sp->segments) {
 		struct segment *s = list_entry(l, struct segment, link);
 		if (s->own)

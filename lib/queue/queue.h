@@ -31,8 +31,13 @@
  *  - a row is deleted, and the log flushed, before the stamp (rule 3); a row that is back after a
  *    power cut repeats the last second's attempts; if its segment is gone by then, the row is
  *    closed and logged.
- *  - a segment is removed when it is sealed or its owner is gone, it is scanned to its end, and
- *    neither memory nor database has a message of it.
+ *  - a segment is removed when it is sealed or its owner is gone, it is scanned to its end, neither
+ *    memory nor database has a message of it, and its stamps are synced (its name may come back).
+ *  - the position stays at a whole record whose envelope can't be read, so that its segment is
+ *    kept, and at a place that was passed over while its writer lived: he may have been stopped
+ *    for long, and finish it. When nothing is written there any more, all from there on is read
+ *    again as after a crash.
+ *  - a segment that can't be opened or read now keeps its rows; they are tried again.
  *  - mail made of mail (reports) is appended to qmgr's own segment and synced before the parent's
  *    outcome is written. Its id derives from parent and step, and the table of children remembers
  *    that it was made until the parent is done; the scanner of qmgr's own segment enters it too,

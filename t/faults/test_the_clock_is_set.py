@@ -173,3 +173,28 @@ def test_ten_days_ahead_and_back(world):
     time.sleep(3)  # a few retries
     assert len(thurn.json("queue", "list")) == 3
     expect(thurn, sink, state, 3, "d")
+
+
+@pytest.mark.limit(90)
+def test_an_old_segment_without_header_goes_only_if_nothing_is_in_it(world):
+    """Its writer never began, or its beginning is damaged."""
+    clock, thurn, sink, state = world
+    folder = thurn.dir / "queue/segments"
+    defer(thurn, sink, 1, "m")
+    (damaged,) = [f for f in folder.glob("*.seg") if b"Subject: m0" in f.read_bytes()]
+    owner = damaged.stat()
+    thurn.kill()
+    for f in (thurn.dir / "queue/db").iterdir():
+        f.unlink()
+    text = damaged.read_bytes()
+    at = text.index(b"Subject: m0")
+    damaged.write_bytes(bytes(2048) + text[at:] + bytes(4096))
+    zeros, empty = folder / "00000000deadbee1.seg", folder / "00000000deadbee2.seg"
+    for path, content in ((zeros, bytes(200000)), (empty, b"")):
+        path.write_bytes(content)
+        os.chown(path, owner.st_uid, owner.st_gid)
+    thurn.start()
+    clock.set(2 * HOUR)
+    t.wait_for(lambda: not zeros.exists() and not empty.exists(), 20, "the empty ones to go")
+    thurn.wait_for_log("has no header that can be read; it is kept")
+    assert damaged.exists()

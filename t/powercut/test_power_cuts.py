@@ -123,6 +123,20 @@ def test_the_power_fails_again_during_the_recovery(recorded, folder):
     assert not wrong, tell(wrong)
 
 
+@pytest.mark.limit(LIMIT)
+def test_a_segment_goes_when_what_was_stamped_in_it_is_durable(recorded):
+    """Its name may come back with a power cut: then what was done must not be done again."""
+    now, gone, wrong = copy.deepcopy(recorded.blank), 0, []
+    for e in recorded.cuts.events:
+        if e.kind == disk.UNLINK and e.a in now.nodes and now.nodes[e.a].path == "queue/segments":
+            node = now.nodes[e.a].seen.get(e.data.decode())
+            gone += 1
+            if node and [op for op in node.pending if op[1] == "write" and op[3] == 8]:
+                wrong.append(node.path)
+        now.happen(e)
+    assert gone and not wrong, wrong
+
+
 # What the server syncs, and somewhere a promise rests on it. Without that sync cuts must find something.
 NEEDED = {
     "the folder of spool segments": r"queue/segments",

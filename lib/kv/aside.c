@@ -11,25 +11,50 @@
 #include "kv/kv.h"
 #include "os/os.h"
 
+/* But the mark, which goes last: before that nobody takes what is left for an environment. */
 static bool belongs_to_env(const char *name)
 {
 	size_t n = strlen(name);
 	return strncmp(name, "log.", 4) == 0 || strncmp(name, "__db", 4) == 0 ||
-	       strcmp(name, DB_DAMAGED_NAME) == 0 || (n > 3 && strcmp(name + n - 3, ".db") == 0);
+	       (n > 3 && strcmp(name + n - 3, ".db") == 0);
 }
 
 static int move_files(int from, int to)
 {
-	int copy = dup(from);
+	int copy = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
 	if (!dir)
 		return -1;
 	int rc = 0;
-	for (struct dirent *d; rc == 0 && (d = readdir(dir));)
+	errno = 0;
+	for (struct dirent *d; rc == 0 && (d = readdir(dir)); errno = rc == 0 ? 0 : errno)
 		if (belongs_to_env(d->d_name))
 			rc = renameat(from, d->d_name, to, d->d_name);
+	int error = errno;
 	closedir(dir);
-	return rc;
+	errno = error;
+	return error ? -1 : 0;
+}
+
+static int sync_both(int from, int to)
+{
+	return os_sync_dir(to) < 0 || os_sync_dir(from) < 0 ? -1 : 0;
+}
+
+static int mark(int dir)
+{
+	int fd = openat(dir, DB_DAMAGED_NAME, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return os_sync_dir(dir);
+}
+
+static int move_all(int dir, int to)
+{
+	if (mark(dir) < 0 || move_files(dir, to) < 0 || sync_both(dir, to) < 0)
+		return -1;
+	return renameat(dir, DB_DAMAGED_NAME, to, DB_DAMAGED_NAME) < 0 ? -1 : sync_both(dir, to);
 }
 
 int kv_set_aside(const char *path, const char **err_r)
@@ -41,9 +66,7 @@ int kv_set_aside(const char *path, const char **err_r)
 	snprintf(name, sizeof(name), "damaged.%lld", (long long)clock_wall_us());
 	if (dir >= 0 && mkdirat(dir, name, 0700) == 0)
 		to = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = to < 0 || move_files(dir, to) < 0 || os_sync_dir(to) < 0 || os_sync_dir(dir) < 0
-			 ? -1
-			 : 0;
+	int rc = to < 0 ? -1 : move_all(dir, to);
 	if (rc < 0) {
 		snprintf(error, sizeof(error), "Moving the files of %s aside failed: %s", path,
 			strerror(errno));
@@ -61,9 +84,6 @@ void kv_condemn(const char *path)
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return;
-	int fd = openat(dir, DB_DAMAGED_NAME, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		close(fd);
-	os_sync_dir(dir);
+	mark(dir);
 	close(dir);
 }

@@ -43,7 +43,8 @@ int kv_open(const struct kv_conf *conf, struct kv **kv_r, const char **err_r);
 void kv_close(struct kv **kv);
 
 /* Moves all files of the environment into a sub-folder damaged.<wall seconds>, so that kv_open
- * makes an empty one. 0, or -1 with *err_r. The environment must be closed. */
+ * makes an empty one. 0, or -1 with *err_r; then, or if it is killed on the way, the environment is
+ * condemned, and it is to be called again. The environment must be closed. */
 int kv_set_aside(const char *path, const char **err_r);
 /* Marks the environment, so that the next kv_open answers KV_DAMAGED: for a program that meets
  * damage while it runs and then exits. */

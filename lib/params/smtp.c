@@ -19,7 +19,7 @@ const struct conf_row smtp_conf_rows[] = {
 		"Whether hosts whose address is this machine's loopback are used when found "
 		"by DNS."),
 	CONF_ROW(TIME, connect_timeout, "30s", 1, 600, "Limit for making a connection."),
-	CONF_ROW(TIME, command_timeout, "5m", 1, 3600, "Idle limit while waiting for a reply."),
+	CONF_ROW(TIME, command_timeout, "5m", 1, 3600, "Limit for each reply."),
 	CONF_ROW(
 		TIME, data_timeout, "10m", 1, 3600, "Limit for the reply to the end of a message."),
 	CONF_ROW(TIME, idle_timeout, "5s", 0, 300,

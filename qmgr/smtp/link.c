@@ -15,12 +15,18 @@ static struct outcome deferred(struct pool *pool, const struct peer *peer, const
 	return o;
 }
 
+/* No idle limit: octet by octet a reply, or a handshake, could last for ever. */
+void link_set_deadline(struct link *link, int64_t ms)
+{
+	stream_set_deadline(link->stream, io_deadline(ms));
+}
+
 bool link_read_reply(struct link *link, int64_t timeout)
 {
 	struct span line;
 	int done = 0;
 	smtp_reply_reset(&link->reply);
-	stream_set_timeout(link->stream, timeout);
+	link_set_deadline(link, timeout);
 	while (done == 0) {
 		if (stream_read_line(link->stream, SMTP_REPLY_LINE_MAX, &line, NULL) != 1)
 			return false;
@@ -111,7 +117,7 @@ void link_quit(struct link **link)
 	if (!l)
 		return;
 	*link = NULL;
-	stream_set_timeout(l->stream, QUIT_TIMEOUT_MS);
+	link_set_deadline(l, QUIT_TIMEOUT_MS);
 	stream_puts(l->stream, "QUIT\r\n");
 	stream_flush_try(l->stream);
 	fiber_start("smtp quit", wait_for_bye, l);
@@ -156,7 +162,7 @@ static enum tls_step start_tls(struct link *l, struct pool *pool, struct outcome
 	if (!expect(l, pool, "asking for TLS", o))
 		return stream_state(l->stream) == STREAM_OK ? TLS_REFUSED : TLS_BROKEN;
 	struct tls_context *ctx = smtp_agent_tls(l->agent, &err);
-	stream_set_timeout(l->stream, l->agent->conf->command_timeout);
+	link_set_deadline(l, l->agent->conf->command_timeout);
 	if (!ctx || stream_start_tls(l->stream, ctx, l->host, &err) < 0) {
 		*o = outcome_make(FATE_DEFERRED, "4.7.5",
 			pool_printf(pool, "TLS with %s failed: %s", l->text, err));

@@ -93,7 +93,10 @@ struct link *link_open(struct smtp_agent *agent, struct pool *pool, const struct
 void link_quit(struct link **link);
 /* Drops it: the stream has failed, or is out of step. */
 void link_drop(struct link **link);
-/* One reply into link->reply; false: the connection is lost (or it is no SMTP). timeout in ms. */
+/* How long what comes next may take in all. */
+void link_set_deadline(struct link *link, int64_t ms);
+/* One reply into link->reply; false: the connection is lost (or it is no SMTP). timeout in ms, of
+ * the whole reply. */
 bool link_read_reply(struct link *link, int64_t timeout);
 /* An outcome from the last reply, 4xx deferred, 5xx failed; anything else where none belongs is
  * deferred. */

@@ -114,7 +114,7 @@ static bool is_loopback(const struct sockaddr_storage *a)
 	}
 	const struct in6_addr *ip = &((const struct sockaddr_in6 *)a)->sin6_addr;
 	if (memcmp(ip->s6_addr, v4_mapped, sizeof(v4_mapped)) == 0)
-		return ip->s6_addr[12] == 127;
+		return ip->s6_addr[12] == 127 || memcmp(ip->s6_addr + 12, "\0\0\0", 4) == 0;
 	return IN6_IS_ADDR_LOOPBACK(ip) || IN6_IS_ADDR_UNSPECIFIED(ip);
 }
 

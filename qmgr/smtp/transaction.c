@@ -87,6 +87,7 @@ static void put_data(struct transaction *t)
 static void put_group(struct transaction *t)
 {
 	bool pipelining = t->l->caps.extensions & SMTP_EXT_PIPELINING;
+	link_set_deadline(t->l, patience(t));
 	put_rcpts(t, pipelining ? GROUP_RCPTS : 1);
 	if (pipelining && t->sent == t->n)
 		put_data(t);
@@ -137,6 +138,7 @@ static struct outcome delivered(const struct transaction *t)
 static bool open_transaction(struct transaction *t)
 {
 	bool pipelining = t->l->caps.extensions & SMTP_EXT_PIPELINING, dirty = t->l->dirty;
+	link_set_deadline(t->l, patience(t));
 	put_mail(t);
 	t->l->dirty = true;
 	if (pipelining)
@@ -169,7 +171,8 @@ static void write_text(struct transaction *t)
 	struct smtp_stuff stuff;
 	struct span rest = t->d->message, run;
 	smtp_stuff_init(&stuff);
-	stream_set_timeout(t->l->stream, patience(t));
+	/* A host that takes less than an octet each millisecond wants something else. */
+	link_set_deadline(t->l, patience(t) + (int64_t)t->d->message.n);
 	while (smtp_stuff_next(&stuff, &rest, &run)) {
 		stream_write_span(t->l->stream, run);
 		fiber_breathe();

@@ -16,6 +16,7 @@ DELIVER = thurn_module.BIN.parent / "t/smtp/deliver"
 
 CLOSE = object()  # instead of a reply: the connection is closed
 HANG = object()   # no reply, ever
+DRIP = object()   # a reply, or a handshake, that comes octet by octet and has no end
 
 
 class Server:
@@ -93,9 +94,18 @@ class Server:
         if reply is HANG:
             time.sleep(30)
             return None
+        if reply is DRIP:
+            self.drip(s, b"250-x\r\n" * 100)
+            return None
         data = reply if isinstance(reply, bytes) else (reply + "\r\n").encode()
         s.sendall(data)
         return data.decode("latin-1")
+
+    @staticmethod
+    def drip(s, data):
+        for i in range(len(data)):
+            s.sendall(data[i:i + 1])
+            time.sleep(0.1)
 
     def talk(self, s):
         if self.say(s, "greeting") is None:
@@ -123,6 +133,9 @@ class Server:
             if verb == "STARTTLS" and reply.startswith("2"):
                 f.close()
                 if self.replies.get("tls") is CLOSE:
+                    return
+                if self.replies.get("tls") is DRIP:
+                    self.drip(s, b"\x16\x03\x03\x40\x00\x02" + b"\0" * 1000)
                     return
                 if isinstance(self.replies.get("tls"), bytes):
                     s.sendall(self.replies["tls"])

@@ -16,6 +16,10 @@ TABLE = {
     "backup.test": {"MX": [(10, "first.test"), (20, "client.test"), (30, "second.test")]},
     "client.test": {"A": ["127.0.0.1"]},
     "six.test": {"AAAA": ["::1"], "A": ["127.0.0.1"]},
+    "own0.test": {"A": ["0.0.0.0"]},
+    "own1.test": {"AAAA": ["::"]},
+    "own2.test": {"AAAA": ["::ffff:127.0.0.1"]},
+    "own3.test": {"AAAA": ["::ffff:0.0.0.0"]},
     "smart.test": {"A": ["127.0.0.1"]},
     "xn--bcher-kva.test": {"A": ["127.0.0.1"]},
     "xn--r8jz45g.test": {"A": ["127.0.0.1"]},
@@ -99,6 +103,9 @@ def test_own_addresses_are_a_loop(names, server):
     with agent(names, server, loopback="no") as a:
         o = a.one("implicit.test")
         assert (o.fate, o.status) == ("failed", "5.4.6")
+        for i in range(4):
+            o = a.one("own%d.test" % i)
+            assert (o.fate, o.status) == ("failed", "5.4.6"), (i, o)
         assert a.one("[127.0.0.1]").fate == "relayed"  # said outright
     assert server.connections == 1
 

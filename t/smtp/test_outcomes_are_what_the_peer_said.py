@@ -1,8 +1,9 @@
 """Every reply at every stage becomes the right outcome, with the peer's name and words."""
 import re
+import time
 
 import pytest
-from fakes import CLOSE, HANG, Agent, Server, to
+from fakes import CLOSE, DRIP, HANG, Agent, Server, to
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,16 @@ def test_peers_that_break(agent, stage, bad, pipelining):
         assert agent.host_down or stage == "end"
         s.replies.update(Server.DEFAULT)
         assert agent.one(to(s)).fate == "relayed"
+
+
+@pytest.mark.parametrize("stage", ["greeting", "RCPT", "end"])
+def test_a_reply_has_its_time_and_no_more(stage):
+    """Each octet comes soon: a limit on silence would never be reached."""
+    with Server(**{stage: DRIP}) as s, Agent(command_timeout="1s", data_timeout="1s") as a:
+        start = time.monotonic()
+        o = a.one(to(s))
+        assert (o.fate, o.status) == ("deferred", "4.4.2") and "Timeout" in o.text, o
+        assert time.monotonic() - start < 15
 
 
 def test_endless_replies(agent):

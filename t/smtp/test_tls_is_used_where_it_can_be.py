@@ -1,9 +1,10 @@
 """STARTTLS to other hosts: opportunistic falls back to plain, required never does."""
 import ssl
 import subprocess
+import time
 
 import pytest
-from fakes import CLOSE, Agent, NameServer, Server, to
+from fakes import CLOSE, DRIP, Agent, NameServer, Server, to
 
 EHLO = "250-fake.test\r\n250-PIPELINING\r\n250 STARTTLS"
 GO = "220 go"
@@ -40,12 +41,15 @@ def test_any_certificate_will_do(context):
 
 
 @pytest.mark.parametrize("more", [{"tls": CLOSE}, {"tls": b"500 not really\r\n" * 10}, {"STARTTLS": "454 4.7.0 not now"},
-                                  {"STARTTLS": CLOSE}], ids=["close", "garbage", "refused", "lost"])
+                                  {"STARTTLS": CLOSE}, {"tls": DRIP}],
+                         ids=["close", "garbage", "refused", "lost", "drip"])
 def test_broken_tls_falls_back(context, more):
     replies = {"EHLO": EHLO, "STARTTLS": GO, **more}
+    start = time.monotonic()
     with Server(context=context, **replies) as s, Agent() as a:
         assert a.one(to(s)).fate == "relayed"
         assert len(s.messages) == 1
+    assert time.monotonic() - start < 60  # a handshake that drips would take 100 s
 
 
 def test_words_behind_the_220_are_not_believed(context):

@@ -169,6 +169,10 @@ struct span tickets_issue(struct tickets *t, struct pool *pool, const char *user
 bool tickets_redeem(struct tickets *t, struct pool *pool, struct span ticket, const char *service,
 	const char **user_r, const char **account_r);
 
+/* What is outstanding, for the process that comes after a planned end, and there: with less time by what has passed. */
+void tickets_put(struct tickets *t, struct str *out);
+void tickets_get(struct tickets *t, struct span kept);
+
 /* --- delays.c: failures of an address make the next one slower --- */
 
 struct delays *delays_new(int64_t first_ms);

@@ -109,6 +109,35 @@ static int open_database(struct directoryd *d, const char **err_r)
 	return rc == 0 ? 0 : -1;
 }
 
+/* --- tickets outlive an upgrade: whoever has just got one is told nothing of it --- */
+
+static const struct span tickets_row = SPAN_LIT("tickets");
+
+static void keep_tickets(struct directoryd *d)
+{
+	struct str kept = STR_INIT;
+	struct kv_batch *batch = kv_batch_new(d->kv);
+	tickets_put(d->tickets, &kept);
+	kv_batch_put(batch, TABLE_META, tickets_row, str_span(&kept));
+	if (kv_batch_commit(&batch, false) < 0)
+		log_warning("logins that are not complete have to be repeated");
+	str_fini(&kept);
+}
+
+/* Only once: taken out before anybody can redeem them. */
+static void take_kept_tickets(struct directoryd *d)
+{
+	struct pool *pool = pool_new("tickets");
+	struct span kept;
+	if (kv_get(d->kv, TABLE_META, tickets_row, pool, &kept) == 1) {
+		struct kv_batch *batch = kv_batch_new(d->kv);
+		kv_batch_delete(batch, TABLE_META, tickets_row);
+		if (kv_batch_commit(&batch, false) == 0)
+			tickets_get(d->tickets, kept);
+	}
+	pool_free(&pool);
+}
+
 static const char *default_domain(struct directoryd *d)
 {
 	return name_domain(d->svc->pool, d->svc->common->default_domain);
@@ -138,6 +167,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	d->over_quota = over_quota_new(OVER_QUOTA_MS);
 	d->system_users = system_users_new(d);
 	d->tickets = tickets_new(d->conf->ticket_life);
+	take_kept_tickets(d);
 	d->passwords = passwords_new(d);
 	d->exchanges = exchanges_new(d);
 	return 0;
@@ -166,6 +196,7 @@ static void stop(struct service_ctx *svc)
 		return;
 	exchanges_free(&d->exchanges);
 	sasl_stop();
+	keep_tickets(d);
 	tickets_free(&d->tickets);
 	passwords_free(&d->passwords);
 	system_users_free(&d->system_users);

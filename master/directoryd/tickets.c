@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/wire.h"
 #include "os/os.h"
 
 #define TICKET_OCTETS  16
@@ -66,19 +67,27 @@ void tickets_free(struct tickets **t)
 	mem_free(t);
 }
 
-struct span tickets_issue(struct tickets *t, struct pool *pool, const char *user,
+static void add(struct tickets *t, int64_t life, const char *bytes, const char *user,
 	const char *account, const char *service)
 {
-	drop_old(t, TICKETS_MAX - 1);
 	struct ticket *k = mem_new(struct ticket);
-	os_random(k->bytes, TICKET_OCTETS);
-	k->expires = clock_mono_ms() + t->life;
+	memcpy(k->bytes, bytes, TICKET_OCTETS);
+	k->expires = clock_mono_ms() + life;
 	k->user = mem_strdup(user);
 	k->account = mem_strdup(account);
 	k->service = mem_strdup(service);
 	list_add_tail(&t->all, &k->link);
 	hash_set(t->by_bytes, span_make(k->bytes, TICKET_OCTETS), k);
-	return span_make(pool_memdup(pool, k->bytes, TICKET_OCTETS), TICKET_OCTETS);
+}
+
+struct span tickets_issue(struct tickets *t, struct pool *pool, const char *user,
+	const char *account, const char *service)
+{
+	char *bytes = pool_alloc(pool, TICKET_OCTETS);
+	drop_old(t, TICKETS_MAX - 1);
+	os_random(bytes, TICKET_OCTETS);
+	add(t, t->life, bytes, user, account, service);
+	return span_make(bytes, TICKET_OCTETS);
 }
 
 bool tickets_redeem(struct tickets *t, struct pool *pool, struct span ticket, const char *service,
@@ -92,4 +101,35 @@ bool tickets_redeem(struct tickets *t, struct pool *pool, struct span ticket, co
 	*account_r = pool_strdup(pool, k->account);
 	drop(t, k);
 	return true;
+}
+
+void tickets_put(struct tickets *t, struct str *out)
+{
+	drop_old(t, TICKETS_MAX);
+	put_u64(out, (uint64_t)clock_wall_ms());
+	list_each (at, &t->all) {
+		const struct ticket *k = list_entry(at, struct ticket, link);
+		str_add(out, k->bytes, TICKET_OCTETS);
+		put_u64(out, (uint64_t)(k->expires - clock_mono_ms()));
+		put_cstr(out, k->user);
+		put_cstr(out, k->account);
+		put_cstr(out, k->service);
+	}
+}
+
+void tickets_get(struct tickets *t, struct span kept)
+{
+	struct pool *pool = pool_new("tickets");
+	struct reader r = reader_of(kept);
+	int64_t passed = clock_wall_ms() - (int64_t)get_u64(&r);
+	while (reader_left(&r) && !r.bad) {
+		struct span bytes = get_bytes(&r, TICKET_OCTETS);
+		int64_t life = (int64_t)get_u64(&r) - passed;
+		const char *user = get_cstr(&r, pool), *account = get_cstr(&r, pool),
+			   *service = get_cstr(&r, pool);
+		if (!r.bad && passed >= 0 && life > 0 && life <= t->life)
+			add(t, life, bytes.p, user, account, service);
+	}
+	drop_old(t, TICKETS_MAX);
+	pool_free(&pool);
 }

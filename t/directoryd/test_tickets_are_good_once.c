@@ -84,6 +84,55 @@ static void in_time(void **state)
 	assert_true(redeem(*state, later, "imap"));
 }
 
+static struct tickets *next_process(const struct str *kept, int64_t life_ms)
+{
+	struct tickets *t = tickets_new(life_ms);
+	tickets_get(t, str_span(kept));
+	return t;
+}
+
+static void once_over_a_restart(void **state)
+{
+	struct fixture *f = *state, next = {.pool = f->pool};
+	struct str kept = STR_INIT;
+	tickets_free(&f->tickets);
+	f->tickets = tickets_new(60000);
+	struct span redeemed = issue(f, "imap"), ticket = issue(f, "pop");
+	assert_true(redeem(f, redeemed, "imap"));
+	tickets_put(f->tickets, &kept);
+	next.tickets = next_process(&kept, 60000);
+	assert_false(redeem(&next, redeemed, "imap"));
+	assert_false(redeem(&next, ticket, "imap"));
+	assert_true(redeem(&next, ticket, "pop"));
+	assert_false(redeem(&next, ticket, "pop"));
+	/* Cut anywhere it is nothing. */
+	for (size_t n = 0; n < kept.len; n++)
+		tickets_get(next.tickets, span_make(kept.s, n));
+	assert_false(redeem(&next, ticket, "pop"));
+	tickets_free(&next.tickets);
+	str_fini(&kept);
+}
+
+/* In the old process, between the two, and in the new one. */
+static void time_goes_on_over_a_restart(void **state)
+{
+	struct fixture *f = *state, next = {.pool = f->pool};
+	struct str kept = STR_INIT;
+	struct span ticket = issue(f, "imap");
+	tickets_put(f->tickets, &kept);
+	next.tickets = next_process(&kept, 60);
+	usleep(80 * 1000);
+	assert_false(redeem(&next, ticket, "imap"));
+	tickets_free(&next.tickets);
+	next.tickets = next_process(&kept, 60000);
+	assert_false(redeem(&next, ticket, "imap"));
+	tickets_free(&next.tickets);
+	str_reset(&kept);
+	tickets_put(f->tickets, &kept);
+	assert_int_equal(kept.len, 8); /* its time alone */
+	str_fini(&kept);
+}
+
 /* A flood of them costs the oldest. */
 static void in_bounds(void **state)
 {
@@ -104,6 +153,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(by_its_service, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(in_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(once_over_a_restart, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(time_goes_on_over_a_restart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(in_bounds, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,10 @@
 """Reload drops no connection and no message; a stop leaves no process and loses nothing; it comes back with what was there."""
+import collections
+import re
+import threading
 import time
 
+import pytest
 import wire
 from mail import message, wait_until_queue_is_empty
 from traffic import USERS, Traffic, check_all_there, check_shown_stays, found
@@ -98,3 +102,129 @@ def test_an_idle_instance_stops_at_once(instance):
     thurn.thurn("stop")
     assert time.monotonic() - start < 3 * t.SLOW
     t.wait_for(lambda: not thurn.processes(), 3, "the end of all processes")
+
+
+class Visitors:
+    """Clients of every kind that stay, and others that come, do something and go, until stop(): whatever goes wrong is kept."""
+
+    def __init__(self, thurn):
+        self.thurn, self.over, self.wrong, self.turns = thurn, False, [], collections.Counter()
+        kinds = (self.stays_by_imaps, self.stays_by_imap, self.stays_by_pop3, self.idles, self.stays_by_smtp, self.comes_by_imaps,
+                 self.comes_by_pop3, self.comes_by_submission)
+        self.threads = [threading.Thread(target=self.run, args=(kind,), daemon=True) for kind in kinds]
+        for one in self.threads:
+            one.start()
+        t.wait_for(lambda: self.wrong or len(self.turns) == len(kinds), 20, "the visitors")
+
+    def run(self, kind):
+        try:
+            for _ in kind():
+                self.turns[kind.__name__] += 1
+                if self.over:
+                    return
+                time.sleep(0.02)
+        except Exception as e:
+            self.wrong.append("%s: %r" % (kind.__name__, e))
+
+    def stop(self):
+        self.over = True
+        for one in self.threads:
+            one.join(30 * t.SLOW)
+        assert not self.wrong, self.wrong
+
+    def wait_for_turns(self):
+        """Each has had some more."""
+        before = self.turns.copy()
+        t.wait_for(lambda: self.wrong or all(self.turns[k] > n + 3 for k, n in before.items()), 20, "the visitors' turns")
+        assert not self.wrong, self.wrong
+
+    def stays_by_imaps(self):
+        with wire.Imap(self.thurn, "anna") as c:
+            c.command("SELECT INBOX")
+            while True:
+                c.command("NOOP")
+                yield
+
+    def stays_by_imap(self):
+        """STARTTLS: another service, and its login program's own worker."""
+        c = self.thurn.imap("bert")
+        c.select("INBOX")
+        while True:
+            assert c.noop()[0] == "OK"
+            yield
+
+    def stays_by_pop3(self):
+        with wire.Pop3(self.thurn, "cleo") as c:
+            while True:
+                c.command("NOOP")
+                yield
+
+    def idles(self):
+        with wire.Imap(self.thurn, "dora") as c:
+            c.command("SELECT INBOX")
+            while True:
+                c.send(b"i IDLE\r\n")
+                while not c.reply().startswith(b"+"):
+                    pass
+                yield
+                c.send(b"DONE\r\n")
+                while not (line := c.reply()).startswith(b"i "):
+                    pass
+                assert line.startswith(b"i OK"), line
+
+    def stays_by_smtp(self):
+        """In the middle of a message all the time."""
+        with wire.Smtp(self.thurn.ports["smtp"]) as c:
+            c.send(b"MAIL FROM:<x@elsewhere.test>\r\nRCPT TO:<anna@sandbox.test>\r\nDATA\r\n")
+            assert [c.reply()[:3] for _ in range(3)] == ["250", "250", "354"]
+            c.send(b"Subject: m999996\r\n\r\n")
+            while not self.over:
+                c.send(b"and on\r\n")
+                yield
+            c.send(b".\r\n")
+            c.expect(b"250")
+
+    def comes_by_imaps(self):
+        while True:
+            with wire.Imap(self.thurn, "anna") as c:
+                c.command("STATUS INBOX (MESSAGES)")
+                c.command("LOGOUT")
+            yield
+
+    def comes_by_pop3(self):
+        while True:
+            with wire.Pop3(self.thurn, "bert") as c:
+                c.command("STAT")
+                c.command("QUIT")
+            yield
+
+    def comes_by_submission(self):
+        while True:
+            with self.thurn.submissions("cleo") as c:
+                assert c.mail("cleo@sandbox.test")[0] == 250
+            yield
+
+
+@pytest.mark.parametrize("how", ["reload", "upgrade"])
+def test_nobody_is_dropped_whatever_they_do(instance, how):
+    thurn = instance(users=USERS)
+    visitors, traffic = Visitors(thurn), Traffic(thurn, 100000, pause=0.02)
+    conf = thurn.dir / "etc/thurn.conf"
+    for n in range(3):
+        visitors.wait_for_turns()
+        conf.write_text("message_size_limit = %d\n" % (100000 + n) + re.sub("^message_size_limit.*\n", "", conf.read_text()))
+        generation = thurn.status()["generation"]
+        thurn.thurn(how)
+        t.wait_for(lambda: (lambda s: s["generation"] > generation and s["ready"])(thurn.status()), 20, "the new generation")
+        with wire.Smtp(thurn.ports["smtp"]) as s:  # new ones have the new settings
+            s.send(b"MAIL FROM:<x@elsewhere.test> SIZE=%d\r\nRSET\r\nMAIL FROM:<x@elsewhere.test> SIZE=%d\r\n" % (100001 + n, 100000 + n))
+            s.expect(b"552 5.3.4")
+            s.expect(b"250")
+            s.expect(b"250")
+    visitors.wait_for_turns()
+    traffic.over = True
+    traffic.join()
+    visitors.stop()
+    assert traffic.lost == 0 and not traffic.refused
+    wait_until_queue_is_empty(thurn, 60)
+    check_all_there(found(thurn), traffic.acknowledged | {"m999996"}, traffic.sent | {"m999996"})

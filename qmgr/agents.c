@@ -364,6 +364,10 @@ static void run_submit(struct ipc_server_conn *conn, struct ipc_request *rq, voi
 	struct agent_conn *c = ipc_conn_data(conn);
 	struct job *job = c ? hash_find(c->jobs, hash_key_u64(&body->job)) : NULL;
 	struct envelope env;
+	if (c && c->kind == AGENT_SMTP) { /* it reads strangers' replies, and writes nothing */
+		ipc_refuse(conn, rq, "This agent makes no mail.");
+		return;
+	}
 	if (!job || !*body->step || envelope_parse(body->envelope, rq->pool, &env) < 0) {
 		ipc_refuse(
 			conn, rq, "The new message belongs to no job, or its envelope is damaged.");

@@ -110,3 +110,32 @@ def test_an_agent_is_who_its_uid_is(open_doors):
     assert "a process that may not says it is an agent name=smtp uid=%d" % UIDS["store"] in thurn.log()
     # The same words of who may be it bring the job: the test can tell.
     assert as_uid(UIDS["smtp"], lambda: call(path, hello("smtp", 100), 20 * t.SLOW)) == "answered"
+
+
+def submit(path):
+    """What becomes of mail that the agent to other hosts makes: the type of the reply, and its text."""
+    blob = lambda b: bytes([len(b)]) + b
+    envelope = b"\x01\x03" + blob(b"anna@sandbox.test") + b"\x04" + blob(b"\x01" + blob(b"bert@sandbox.test"))
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20 * t.SLOW)
+        s.connect(str(path))
+        f = s.makefile("rb")
+        s.sendall(hello("smtp", 100))
+        kind = 0
+        while kind != HELLO + 2:  # a job
+            length, kind, _, _ = struct.unpack("<IHHI", f.read(12))
+            job = f.read(length - 8)[:8]
+        payload = job + blob(b"failed.0") + blob(envelope) + blob(b"Subject: forged\r\n\r\n")
+        s.sendall(struct.pack("<IHHI", 8 + len(payload), HELLO + 7, 0, 1) + payload)
+        call = 0
+        while call != 1:
+            length, kind, _, call = struct.unpack("<IHHI", f.read(12))
+            text = f.read(length - 8)
+        return "%04x %s" % (kind, text[1:].decode())
+
+
+def test_who_reads_what_other_hosts_say_makes_no_mail(open_doors):
+    with open_doors.submissions("anna") as s:
+        s.sendmail("anna@sandbox.test", ["x@far.test"], "Subject: a job\r\n\r\nbody\r\n")
+    said = as_uid(UIDS["smtp"], lambda: submit(open_doors.dir / "run/queue-agent"))
+    assert said == "ffff This agent makes no mail."

@@ -179,6 +179,21 @@ static int write_file(int dirfd, const char *name, const struct str *header, str
 	return rc;
 }
 
+/* Who is told that it failed sends it again: nothing may be left that is sent, too. */
+static int name_durably(int dirfd, const char *tmp, const char *name)
+{
+	const char *left = tmp;
+	if (renameat(dirfd, tmp, dirfd, name) == 0) {
+		left = name;
+		if (os_sync_dir(dirfd) == 0)
+			return 0;
+	}
+	int error = errno;
+	unlinkat(dirfd, left, 0);
+	errno = error;
+	return -1;
+}
+
 int drop_write(int dirfd, const struct drop_message *m)
 {
 	struct str header = STR_INIT, unique = STR_INIT, tmp = STR_INIT, name = STR_INIT;
@@ -192,11 +207,8 @@ int drop_write(int dirfd, const struct drop_message *m)
 	put_name(&name, "new.", &unique);
 	errno = EINVAL;
 	if (drop_put_header(&header, m) == 0 &&
-		write_file(dirfd, str_c(&tmp), &header, m->body) == 0) {
-		rc = renameat(dirfd, str_c(&tmp), dirfd, str_c(&name));
-		if (rc == 0)
-			rc = os_sync_dir(dirfd);
-	}
+		write_file(dirfd, str_c(&tmp), &header, m->body) == 0)
+		rc = name_durably(dirfd, str_c(&tmp), str_c(&name));
 	int error = errno;
 	str_fini(&header);
 	str_fini(&unique);

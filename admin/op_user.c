@@ -91,8 +91,8 @@ const struct op op_user_rows[] = {
 		.role = OP_ADMIN,
 		.flags = OP_IDEMPOTENT,
 		.run = user_remove,
-		.help = "Removes a user. The mail stays on the disk; a new user of that name does not "
-			"get it.",
+		.help = "Removes a user, and ends the user's sessions. The mail stays on the disk; a new "
+			"user of that name does not get it.",
 	},
 	{
 		.name = "user list",

@@ -12,7 +12,7 @@ struct imapd {
 	struct service_ctx *svc;
 	const struct imapd_conf *conf;
 	struct store *store;
-	struct ipc_client *directory; /* redeems tickets */
+	struct auth_accounts *accounts; /* redeems tickets, hears of accounts that are gone */
 	struct list sessions;
 	struct hash *watches; /* by account id: imapd/watch.h */
 	struct fiber_mutex large; /* for a large message in memory: imapd/search.h */

@@ -5,7 +5,7 @@
  *        at. The client is known by the ticket that its login program hands over; only login
  *        programs may connect.
  * Owns:  nothing; all state is the store's.
- * Talks: to its clients (directly, or through their login program), to directoryd (tickets).
+ * Talks: to its clients (directly, or through their login program), to directoryd (tickets, accounts that are gone).
  */
 #include "imapd/session.h"
 
@@ -31,7 +31,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	list_init(&imapd->sessions);
 	if (store_open_config(svc->config, &imapd->store, err_r) < 0)
 		return -1;
-	imapd->directory = service_ipc_client(svc, "directory-auth");
+	imapd->accounts = auth_accounts_new(service_ipc_client(svc, "directory-auth"));
 	charset_warm();
 	svc->state = imapd;
 	fiber_start("stop", stop_fiber, imapd);

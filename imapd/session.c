@@ -3,7 +3,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-#include "auth/auth.h"
 #include "imap/capability.h"
 #include "imapd/command.h"
 #include "imapd/watch.h"
@@ -12,6 +11,7 @@
 #define OUT_HIGH   (32 * 1024) /* from here on s->out goes to the stream */
 #define BYE_MS     5000        /* for the last words */
 #define BYE_PENDING_MAX 4096   /* a client that has not read that much gets none */
+#define GONE_TEXT  "[CONTACTADMIN] This account is closed."
 
 /* --- input and output --- */
 
@@ -140,6 +140,10 @@ static void run(struct session *s)
 			session_bye(s, "Server shutting down.", "shutdown");
 			break;
 		}
+		if (s->gone) {
+			session_bye(s, GONE_TEXT, "account gone");
+			break;
+		}
 		int rc = session_read(s);
 		if (rc < 0) {
 			lost_client(s);
@@ -159,20 +163,32 @@ static void run(struct session *s)
 	stream_flush(s->stream);
 }
 
+/* One whose fiber waits for the client: what it had to say is in the stream, whole. Others look by themselves, after their
+ * command. */
+static void dismiss(struct session *s, const char *text, const char *reason)
+{
+	if (!s->waiting || s->over)
+		return;
+	s->over = true;
+	s->reason = reason;
+	if (stream_pending(s->stream) < BYE_PENDING_MAX)
+		stream_printf(s->stream, "* BYE %s\r\n", text);
+	stream_flush_try(s->stream);
+	shutdown(stream_fd(s->stream), SHUT_RD);
+}
+
 void session_stop_all(struct imapd *imapd)
 {
-	list_each (link, &imapd->sessions) {
-		struct session *s = list_entry(link, struct session, link);
-		if (!s->waiting || s->over)
-			continue;
-		/* Its fiber waits for the client: what it had to say is in the stream, whole. */
-		s->over = true;
-		s->reason = "shutdown";
-		if (stream_pending(s->stream) < BYE_PENDING_MAX)
-			stream_puts(s->stream, "* BYE Server shutting down.\r\n");
-		stream_flush_try(s->stream);
-		shutdown(stream_fd(s->stream), SHUT_RD);
-	}
+	list_each (link, &imapd->sessions)
+		dismiss(list_entry(link, struct session, link), "Server shutting down.", "shutdown");
+}
+
+static void account_gone(struct auth_login *login)
+{
+	struct session *s = container_of(login, struct session, login);
+
+	s->gone = true;
+	dismiss(s, GONE_TEXT, "account gone");
 }
 
 /* --- login --- */
@@ -193,7 +209,7 @@ static void refuse(struct session *s, const struct login_handoff *h, const char 
 
 static bool redeem(struct session *s, const struct login_handoff *h, struct dir_redeem_reply *who)
 {
-	if (auth_redeem(s->imapd->directory, s->pool, h->ticket, "imap", who))
+	if (auth_enter(s->imapd->accounts, s->pool, h->ticket, "imap", &s->login, who))
 		return true;
 	refuse(s, h, "The login could not be completed; try again.");
 	return false;
@@ -235,6 +251,7 @@ static struct session *session_new(struct conn *conn)
 	s->cmd_pool = pool_new("command");
 	s->separator = imapd->conf->separator[0];
 	s->wake_fd = -1;
+	s->login.gone = account_gone;
 	imap_reader_init(&s->reader, imapd->conf->literal_max);
 	list_add_tail(&imapd->sessions, &s->link);
 	return s;
@@ -246,6 +263,7 @@ static void session_free(struct session *s)
 	session_unselect(s);
 	watch_leave(s);
 	account_close(&s->account);
+	auth_leave(s->imapd->accounts, &s->login);
 	io_close(&s->wake_fd);
 	stream_close(&s->stream);
 	imap_reader_fini(&s->reader);

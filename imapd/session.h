@@ -5,6 +5,7 @@
 #ifndef IMAPD_SESSION_H
 #define IMAPD_SESSION_H
 
+#include "auth/accounts.h"
 #include "base/log.h"
 #include "imap/reader.h"
 #include "imapd/imapd.h"
@@ -24,11 +25,13 @@ struct session {
 	struct str out;          /* replies on their way to the stream */
 	struct log_context log;
 	const char *user;
+	struct auth_login login;
 	struct account *account;
 	const char *account_id;
 	struct account_limits limits;
 	char separator;
 	bool waiting;            /* for the client, with nothing half said */
+	bool gone;               /* the account is: BYE after this command */
 	bool over;               /* end it after this command */
 	const char *reason;      /* of the end, for the log */
 	uint64_t commands;

@@ -15,7 +15,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	struct pop3d *daemon = pool_new_of(svc->pool, struct pop3d);
 	daemon->svc = svc;
 	daemon->conf = svc->params;
-	daemon->directory = service_ipc_client(svc, "directory-auth");
+	daemon->accounts = auth_accounts_new(service_ipc_client(svc, "directory-auth"));
 	list_init(&daemon->sessions);
 	svc->state = daemon;
 	if (store_open_config(svc->config, &daemon->store, err_r) != 0)

@@ -3,11 +3,12 @@
  *
  * Trust: reads commands of users who have logged in, and the content of their mail.
  * Owns:  nothing; changes the account through lib/store.
- * Talks: takes sessions from pop3_login, redeems tickets at directoryd.
+ * Talks: takes sessions from pop3_login; to directoryd (tickets, accounts that are gone).
  */
 #ifndef POP3D_POP3D_H
 #define POP3D_POP3D_H
 
+#include "auth/accounts.h"
 #include "io/stream.h"
 #include "params/pop3d.h"
 #include "pop3/command.h"
@@ -18,7 +19,7 @@ struct pop3d {
 	struct service_ctx *svc;
 	const struct pop3d_conf *conf;
 	struct store *store;
-	struct ipc_client *directory;
+	struct auth_accounts *accounts;
 	struct list sessions;
 };
 
@@ -30,6 +31,7 @@ struct session {
 	struct pop3d *daemon;
 	struct stream *stream;
 	struct pool *pool, *command_pool;
+	struct auth_login login;
 	struct account *account;
 	struct session_lock *lock;
 	struct view *view;
@@ -40,6 +42,7 @@ struct session {
 	unsigned bad;                /* commands in a row that were none */
 	bool over, update;           /* update: QUIT was said, the deletions hold */
 	bool waiting;                /* for the client's next command */
+	bool gone;                   /* the account is: the session ends without QUIT */
 };
 enum { MARK_DELETED = 1, MARK_SEEN = 2 };
 

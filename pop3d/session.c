@@ -2,14 +2,13 @@
 
 #include <sys/socket.h>
 
-#include "auth/auth.h"
 #include "base/log.h"
 #include "login/messages.h"
 
 static int open_session(struct session *s, const struct login_handoff *handoff,
 	struct dir_redeem_reply *who, const char **reply_r)
 {
-	if (!auth_redeem(s->daemon->directory, s->pool, handoff->ticket, "pop", who)) {
+	if (!auth_enter(s->daemon->accounts, s->pool, handoff->ticket, "pop", &s->login, who)) {
 		*reply_r = "-ERR [SYS/TEMP] The login can't be completed now";
 		return -1;
 	}
@@ -31,7 +30,7 @@ static void run_commands(struct session *s)
 	const struct service_ctx *svc = s->daemon->svc;
 	struct span line;
 	int rc;
-	while (!s->over && !svc->closing
+	while (!s->over && !s->gone && !svc->closing
 		&& ((rc = read_command(s, &line)) == 1 || rc == STREAM_TOO_LONG)) {
 		if (rc == STREAM_TOO_LONG)
 			pop3_bad(s, "-ERR Line too long");
@@ -39,18 +38,31 @@ static void run_commands(struct session *s)
 			pop3_run_line(s, line);
 		pool_reset(s->command_pool);
 	}
-	if (!s->over && svc->closing)
+	if (!s->over && s->gone)
+		pop3_say(s, "-ERR [SYS/PERM] This account is closed");
+	else if (!s->over && svc->closing)
 		pop3_say(s, "-ERR [SYS/TEMP] Server shutting down");
 	stream_flush(s->stream);
 }
 
+/* The fiber finds the end of its input, and says why. */
+static void wake(struct session *s)
+{
+	if (s->waiting)
+		shutdown(stream_fd(s->stream), SHUT_RD);
+}
+
 void pop3_stop_all(struct pop3d *daemon)
 {
-	list_each (at, &daemon->sessions) {
-		struct session *s = list_entry(at, struct session, link);
-		if (s->waiting)
-			shutdown(stream_fd(s->stream), SHUT_RD);
-	}
+	list_each (at, &daemon->sessions)
+		wake(list_entry(at, struct session, link));
+}
+
+static void account_gone(struct auth_login *login)
+{
+	struct session *s = container_of(login, struct session, login);
+	s->gone = true;
+	wake(s);
 }
 
 /* Once there is an answer for the client. False: it is not ours, and never was. */
@@ -102,6 +114,7 @@ static void run_client(struct conn *conn, const struct login_handoff *handoff)
 {
 	struct session s = {
 		.daemon = conn->svc->state, .pool = conn->pool, .command_pool = pool_new("command")};
+	s.login.gone = account_gone;
 	list_add_tail(&s.daemon->sessions, &s.link);
 	/* A client with TLS stays a connection of its login program, which counts it. */
 	if (!handoff->tls)
@@ -110,6 +123,7 @@ static void run_client(struct conn *conn, const struct login_handoff *handoff)
 	if (!handoff->tls)
 		service_address_release(conn->svc, handoff->service, handoff->peer_ip);
 	list_remove(&s.link);
+	auth_leave(s.daemon->accounts, &s.login);
 	stream_close(&s.stream);
 	pool_free(&s.command_pool);
 }

@@ -24,7 +24,7 @@ static const struct ipc_field resolve_reply_fields[] = {
 static const struct ipc_field binding_fields[] = {
 	F(STR, dir_binding, type), F(BLOB, dir_binding, data), F_END};
 static const struct ipc_msg binding_msg = {
-	IPC_RANGE_DIRECTORY + 27, "binding", sizeof(struct dir_binding), binding_fields};
+	IPC_RANGE_DIRECTORY + 30, "binding", sizeof(struct dir_binding), binding_fields};
 static const struct ipc_field auth_start_fields[] = {
 	F(STR, dir_auth_start, mechanism),
 	F(STR, dir_auth_start, service),
@@ -67,7 +67,11 @@ static const struct ipc_field may_send_request_fields[] = {
 static const struct ipc_field may_send_reply_fields[] = {F(BOOL, dir_may_send_reply, yes), F_END};
 static const struct ipc_field quota_notice_fields[] = {
 	F(STR, dir_quota_notice, account), F(BOOL, dir_quota_notice, over), F_END};
-static const struct ipc_field changed_fields[] = {F(U64, dir_changed, count), F_END};
+static const struct ipc_field changed_fields[] = {
+	F(U64, dir_changed, count), F(STR, dir_changed, account), F_END};
+static const struct ipc_field check_request_fields[] = {
+	F(STR, dir_check_request, user), F(STR, dir_check_request, account), F_END};
+static const struct ipc_field check_reply_fields[] = {F(BOOL, dir_check_reply, ok), F_END};
 static const struct ipc_field name_fields[] = {F(STR, dir_name, name), F_END};
 static const struct ipc_field user_change_fields[] = {
 	F(STR, dir_user_change, address),
@@ -134,3 +138,5 @@ MESSAGE(24, dir_aliases_load, dir_aliases, aliases);
 MESSAGE(25, dir_list_reply, dir_list_reply, list_reply);
 MESSAGE(26, dir_done, dir_done, done);
 MESSAGE(27, dir_changed, dir_changed, changed);
+MESSAGE(28, dir_check_request, dir_check_request, check_request);
+MESSAGE(29, dir_check_reply, dir_check_reply, check_reply);

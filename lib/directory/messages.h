@@ -91,7 +91,16 @@ struct dir_quota_notice {
 
 /* Notice to everyone who looks up: users, aliases or domains have changed; answers that were kept are none any more. */
 struct dir_changed {
-	uint64_t count; /* changes since directoryd began */
+	uint64_t count;      /* changes since directoryd began */
+	const char *account; /* of the user that has changed or gone; "": it was no user */
+};
+
+/* May the user who has logged in to that account still use it? Another user of the same name has another account. */
+struct dir_check_request {
+	const char *user, *account;
+};
+struct dir_check_reply {
+	bool ok;
 };
 
 /* Administration; refused calls carry a sentence. */
@@ -131,7 +140,7 @@ extern const struct ipc_msg dir_target_msg, dir_resolve_request_msg, dir_resolve
 	dir_auth_start_msg, dir_auth_step_msg, dir_auth_reply_msg, dir_mechanisms_request_msg,
 	dir_mechanisms_reply_msg, dir_redeem_request_msg, dir_redeem_reply_msg,
 	dir_may_send_request_msg, dir_may_send_reply_msg, dir_quota_notice_msg,
-	dir_changed_msg;
+	dir_changed_msg, dir_check_request_msg, dir_check_reply_msg;
 extern const struct ipc_msg dir_domain_add_msg, dir_domain_remove_msg, dir_domain_list_msg, /* dir_name, dir_name, dir_list_request */
 	dir_user_add_msg, dir_user_remove_msg, dir_user_passwd_msg, dir_user_list_msg, /* dir_user_change, dir_name, dir_user_change, dir_list_request */
 	dir_alias_add_msg, dir_alias_remove_msg, dir_alias_list_msg, /* dir_alias_change, dir_alias_change (targets empty: all), dir_list_request */

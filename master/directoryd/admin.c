@@ -167,7 +167,7 @@ static const char *user_remove(struct directoryd *d, struct pool *pool, void *bo
 	const char *key = find_user(d, pool, name, &user);
 	if (!key)
 		return no_user(pool, name);
-	records_delete(d->records, TABLE_USERS, key);
+	records_delete_user(d->records, key, user.account);
 	log_info("user removed user=%s account=%s", log_q(key), user.account);
 	*account_r = user.account;
 	return NULL;

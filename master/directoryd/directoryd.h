@@ -70,6 +70,7 @@ void records_put_domain(struct records *r, const char *domain);
 void records_put_user(struct records *r, const char *key, const struct user_record *user);
 void records_put_alias(struct records *r, const char *key, const struct alias_record *alias);
 void records_delete(struct records *r, enum table table, const char *key);
+void records_delete_user(struct records *r, const char *key, const char *account);
 /* What a file of aliases brought to the domain before is replaced by all of these, at once; targets that were added
  * otherwise stay. */
 struct named_alias {
@@ -230,8 +231,8 @@ void exchanges_drop(struct ipc_server_conn *conn);
 void lookers_init(struct directoryd *d);
 /* Serves the connection to its end. */
 void lookers_serve(struct directoryd *d, struct ipc_server_conn *conn);
-/* Something has changed, and look-ups see it: before the change is answered. */
-void lookers_tell(struct directoryd *d);
+/* Something has changed, and look-ups see it: before the change is answered. account: the user's, "" when it was none. */
+void lookers_tell(struct directoryd *d, const char *account);
 
 /* --- lists.c, admin.c --- */
 

@@ -282,21 +282,37 @@ static void run_mechanisms(struct ipc_server_conn *conn, struct ipc_request *rq,
 	ipc_reply(conn, rq, request->tls ? &with_tls : &without_tls);
 }
 
+/* The user may have gone since the login, even another of the name may have come. */
+static bool may_use(struct directoryd *d, struct pool *pool, const char *user, const char *account,
+	struct user_record *record_r)
+{
+	return records_user(d->records, pool, user, record_r) && !record_r->disabled &&
+	       strcmp(record_r->account, account) == 0;
+}
+
 static void run_redeem(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
 {
 	struct directoryd *d = ipc_conn_arg(conn);
 	const struct dir_redeem_request *request = body;
 	struct dir_redeem_reply reply = {.user = "", .account = ""};
 	struct user_record record;
-	/* The user may have gone since, even another of the name may have come. */
 	reply.ok = tickets_redeem(d->tickets, rq->pool, request->ticket, request->service, &reply.user,
-			   &reply.account)
-		&& records_user(d->records, rq->pool, reply.user, &record) && !record.disabled
-		&& strcmp(record.account, reply.account) == 0;
+			   &reply.account) &&
+		   may_use(d, rq->pool, reply.user, reply.account, &record);
 	if (reply.ok) {
 		reply.quota_bytes = record.quota_bytes;
 		reply.quota_messages = record.quota_messages;
 	}
+	ipc_reply(conn, rq, &reply);
+}
+
+static void run_check(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	const struct dir_check_request *request = body;
+	struct user_record record;
+	struct dir_check_reply reply = {
+		.ok = strlen(request->user) <= NAME_OCTETS_MAX &&
+		      may_use(ipc_conn_arg(conn), rq->pool, request->user, request->account, &record)};
 	ipc_reply(conn, rq, &reply);
 }
 
@@ -305,5 +321,6 @@ const struct ipc_handler auth_handlers[] = {
 	{&dir_auth_step_msg, &dir_auth_reply_msg, run_step, false},
 	{&dir_mechanisms_request_msg, &dir_mechanisms_reply_msg, run_mechanisms, true},
 	{&dir_redeem_request_msg, &dir_redeem_reply_msg, run_redeem, false},
+	{&dir_check_request_msg, &dir_check_reply_msg, run_check, false},
 };
 const size_t auth_handlers_n = COUNT_OF(auth_handlers);

@@ -18,9 +18,9 @@ void lookers_serve(struct directoryd *d, struct ipc_server_conn *conn)
 	list_remove(&l.link);
 }
 
-void lookers_tell(struct directoryd *d)
+void lookers_tell(struct directoryd *d, const char *account)
 {
-	struct dir_changed changed = {.count = ++d->changes};
+	struct dir_changed changed = {.count = ++d->changes, .account = account};
 	list_each (at, &d->lookers) {
 		struct looker *l = list_entry(at, struct looker, link);
 		ipc_send(ipc_conn_ipc(l->conn), &dir_changed_msg, 0, &changed, NULL, 0);

@@ -176,6 +176,10 @@ void lookup_resolve(struct directoryd *d, struct pool *pool, const char *local, 
 bool lookup_may_send(
 	struct directoryd *d, struct pool *pool, const char *user, const char *sender)
 {
+	struct user_record record;
+	if (strlen(user) > NAME_OCTETS_MAX || !records_user(d->records, pool, user, &record) ||
+		record.disabled)
+		return false; /* gone since the login */
 	if (!*sender)
 		return true;
 	const char *key = name_parse(d, pool, sender);

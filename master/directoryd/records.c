@@ -97,7 +97,8 @@ static void cache_key(enum table table, const char *key, struct cache_key *key_r
 	key_r->span = span_make(key_r->bytes, n + 1);
 }
 
-static void drop_row(struct records *r, enum table table, const char *key)
+/* account: see lookers_tell. */
+static void drop_row(struct records *r, enum table table, const char *key, const char *account)
 {
 	struct cache_key k;
 	cache_key(table, key, &k);
@@ -106,7 +107,7 @@ static void drop_row(struct records *r, enum table table, const char *key)
 		r->octets -= CACHE_ROW_OCTETS + k.span.n + c->n;
 	mem_free(&c);
 	r->changes++;
-	lookers_tell(r->d);
+	lookers_tell(r->d, account);
 }
 
 static void remember(struct records *r, struct span key, bool found, struct span value)
@@ -219,16 +220,16 @@ static void commit(struct records *r, struct kv_batch *batch)
 }
 
 static void put(struct records *r, struct kv_batch *batch, enum table table, const char *key,
-	struct span value)
+	struct span value, const char *account)
 {
 	kv_batch_put(batch, table, span_of(key), value);
 	commit(r, batch);
-	drop_row(r, table, key);
+	drop_row(r, table, key, account);
 }
 
 void records_put_domain(struct records *r, const char *domain)
 {
-	put(r, kv_batch_new(r->d->kv), TABLE_DOMAINS, domain, SPAN_LIT("\1"));
+	put(r, kv_batch_new(r->d->kv), TABLE_DOMAINS, domain, SPAN_LIT("\1"), "");
 }
 
 void records_put_user(struct records *r, const char *key, const struct user_record *user)
@@ -244,7 +245,7 @@ void records_put_user(struct records *r, const char *key, const struct user_reco
 	put_u8(&row, (uint8_t)((user->disabled ? USER_DISABLED : 0) | (user->system ? USER_SYSTEM : 0)));
 	struct kv_batch *batch = kv_batch_new(r->d->kv);
 	kv_batch_put(batch, TABLE_ACCOUNTS, span_of(user->account), span_of(key));
-	put(r, batch, TABLE_USERS, key, str_span(&row));
+	put(r, batch, TABLE_USERS, key, str_span(&row), user->account);
 	str_fini(&row);
 }
 
@@ -262,16 +263,26 @@ void records_put_alias(struct records *r, const char *key, const struct alias_re
 {
 	struct str row = STR_INIT;
 	put_targets(&row, alias);
-	put(r, kv_batch_new(r->d->kv), TABLE_ALIASES, key, str_span(&row));
+	put(r, kv_batch_new(r->d->kv), TABLE_ALIASES, key, str_span(&row), "");
 	str_fini(&row);
 }
 
-void records_delete(struct records *r, enum table table, const char *key)
+static void delete(struct records *r, enum table table, const char *key, const char *account)
 {
 	struct kv_batch *batch = kv_batch_new(r->d->kv);
 	kv_batch_delete(batch, table, span_of(key));
 	commit(r, batch);
-	drop_row(r, table, key);
+	drop_row(r, table, key, account);
+}
+
+void records_delete(struct records *r, enum table table, const char *key)
+{
+	delete(r, table, key, "");
+}
+
+void records_delete_user(struct records *r, const char *key, const char *account)
+{
+	delete(r, TABLE_USERS, key, account);
 }
 
 static void keep_place(struct records_walk *w, struct span key)
@@ -386,7 +397,7 @@ void records_load_aliases(struct records *r, struct pool *pool, const char *doma
 	hash_free(&loaded);
 	commit(r, batch);
 	empty_cache(r);
-	lookers_tell(r->d);
+	lookers_tell(r->d, "");
 }
 
 const char *records_mint_account(struct records *r, struct pool *pool)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "auth/auth.h"
+#include "auth/accounts.h"
 #include "login/messages.h"
 #include "mail/summary.h"
 #include "store/open.h"
@@ -40,19 +40,32 @@ void handover_send(int fd)
 		abort();
 }
 
-bool auth_redeem(struct ipc_client *c, struct pool *pool, struct span ticket, const char *service,
-	struct dir_redeem_reply *reply_r)
+struct auth_accounts *auth_accounts_new(struct ipc_client *c)
 {
 	(void)c;
+	return NULL;
+}
+
+bool auth_enter(struct auth_accounts *a, struct pool *pool, struct span ticket, const char *service,
+	struct auth_login *login, struct dir_redeem_reply *reply_r)
+{
+	(void)a;
 	(void)pool;
 	(void)ticket;
 	(void)service;
+	(void)login;
 	*reply_r = (struct dir_redeem_reply){.ok = true,
 		.user = "anna@sandbox.test",
 		.account = account,
 		.quota_bytes = 1 << 20,
 		.quota_messages = 50};
 	return true;
+}
+
+void auth_leave(struct auth_accounts *a, struct auth_login *login)
+{
+	(void)a;
+	(void)login;
 }
 
 static void put_message(struct store *store, struct account *a, struct span message)

@@ -26,6 +26,17 @@ def test_the_sender_is_ones_own(thurn):
         s.sendmail("", ["bert@sandbox.test"], b"x\r\n")
 
 
+def test_who_is_removed_sends_no_more(thurn):
+    thurn.add_user("otto")
+    with thurn.submission("otto") as s:
+        s.sendmail("otto@sandbox.test", ["x@elsewhere.test"], b"x\r\n")
+        thurn.thurn("user", "remove", "otto")
+        for sender in ("otto@sandbox.test", ""):
+            with pytest.raises(smtplib.SMTPSenderRefused) as e:
+                s.sendmail(sender, ["x@elsewhere.test"], b"x\r\n")
+            assert e.value.smtp_code == 553
+
+
 @pytest.mark.parametrize("head,date,ident", [
     (b"Subject: bare\r\n", True, True),
     (b"Date: Fri, 21 Nov 1997 09:55:06 -0600\r\nSubject: dated\r\n", False, True),

@@ -33,7 +33,9 @@ static void look_ups(void **state)
 	struct dir_resolve_reply reply = {DIR_ALIAS, "acc", "anna@our.test", {targets, 2}, 5, UINT64_MAX, true}, r2;
 	struct dir_may_send_request may = {"u", "s"}, may2;
 	struct dir_quota_notice notice = {"acc", true}, notice2;
-	struct dir_changed changed = {77}, changed2;
+	struct dir_changed changed = {77, "acc"}, changed2;
+	struct dir_check_request check = {"u", "acc"}, check2;
+	struct dir_check_reply checked = {true}, checked2;
 	(void)state;
 	round_trip(pool, &dir_resolve_request_msg, &rq, &rq2);
 	assert_string_equal(rq2.local, "anna");
@@ -51,6 +53,12 @@ static void look_ups(void **state)
 	round_trip(pool, &dir_quota_notice_msg, &notice, &notice2);
 	round_trip(pool, &dir_changed_msg, &changed, &changed2);
 	assert_int_equal(changed2.count, 77);
+	assert_string_equal(changed2.account, "acc");
+	round_trip(pool, &dir_check_request_msg, &check, &check2);
+	assert_string_equal(check2.user, "u");
+	assert_string_equal(check2.account, "acc");
+	round_trip(pool, &dir_check_reply_msg, &checked, &checked2);
+	assert_true(checked2.ok);
 	assert_true(notice2.over);
 	pool_free(&pool);
 }
@@ -119,7 +127,8 @@ static void types_are_unique(void **state)
 	const struct ipc_msg *const all[] = {&dir_target_msg, &dir_resolve_request_msg, &dir_resolve_reply_msg,
 		&dir_auth_start_msg, &dir_auth_step_msg, &dir_auth_reply_msg, &dir_mechanisms_request_msg,
 		&dir_mechanisms_reply_msg, &dir_redeem_request_msg, &dir_redeem_reply_msg,
-		&dir_may_send_request_msg, &dir_may_send_reply_msg, &dir_quota_notice_msg, &dir_changed_msg, &dir_domain_add_msg,
+		&dir_may_send_request_msg, &dir_may_send_reply_msg, &dir_quota_notice_msg, &dir_changed_msg,
+		&dir_check_request_msg, &dir_check_reply_msg, &dir_domain_add_msg,
 		&dir_domain_remove_msg, &dir_domain_list_msg, &dir_user_add_msg, &dir_user_remove_msg,
 		&dir_user_passwd_msg, &dir_user_list_msg, &dir_alias_add_msg, &dir_alias_remove_msg,
 		&dir_alias_list_msg, &dir_aliases_load_msg, &dir_list_reply_msg, &dir_done_msg};

@@ -86,7 +86,7 @@ static int new_segment(struct master *m, uint64_t *id_r, const char **err_r)
 static void on_segment(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
 {
 	struct child *c = child_of(conn);
-	struct control_segment reply;
+	struct control_segment reply = {.id = CONTROL_SEGMENT_NONE};
 	const char *err;
 	int fd;
 	(void)body;
@@ -96,6 +96,11 @@ static void on_segment(struct ipc_server_conn *conn, struct ipc_request *rq, voi
 		return;
 	}
 	fd = new_segment(c->service->master, &reply.id, &err);
+	if (fd == SERVICE_NO_SPACE) {
+		reply.id = CONTROL_SEGMENT_NONE;
+		ipc_reply(conn, rq, &reply);
+		return;
+	}
 	if (fd < 0) {
 		ipc_refuse(conn, rq, err);
 		return;

@@ -5,6 +5,7 @@
 
 static const struct smtp_fault too_big = {552, "5.3.4", "Message size exceeds fixed limit"};
 static const struct smtp_fault disk_full = {452, "4.3.1", "Insufficient system storage"};
+static const struct smtp_fault no_queue = {451, "4.3.0", "No mail can be accepted now"};
 static const struct smtp_fault not_yours = {
 	553, "5.7.1", "Sender address not owned by the user who logged in"};
 
@@ -18,8 +19,14 @@ static const struct smtp_fault *check(struct session *s)
 {
 	if (s->tx.mail.size > s->d->common->message_size_limit)
 		return &too_big;
-	if (!submitter_has_space(s->d->submitter, s->tx.mail.size))
+	switch (submitter_may_accept(s->d->submitter, s->tx.mail.size)) {
+	case SUBMIT_OK:
+		break;
+	case SUBMIT_DISK_FULL:
 		return &disk_full;
+	case SUBMIT_FAILED:
+		return &no_queue;
+	}
 	return may_use_sender(s) ? NULL : &not_yours;
 }
 

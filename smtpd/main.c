@@ -12,7 +12,8 @@
 
 static int new_segment(void *arg, uint64_t *id_r, const char **err_r)
 {
-	return service_new_segment(arg, id_r, err_r);
+	int fd = service_new_segment(arg, id_r, err_r);
+	return fd == SERVICE_NO_SPACE ? SEGMENT_NO_SPACE : fd;
 }
 
 static int start_root(struct service_ctx *svc, const char **err_r)
@@ -47,7 +48,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	d->auth = service_ipc_client(svc, "directory-auth");
 	d->qmgr = service_ipc_client(svc, "queue");
 	d->mechs = mech_cache_new();
-	d->lookups = lookup_cache_new();
+	d->lookups = lookup_cache_new(d->directory);
 	const struct submitter_conf conf = {
 		.source = new_segment,
 		.arg = svc,

@@ -67,13 +67,14 @@ void mech_cache_free(struct mech_cache **c);
 
 /* --- lookup.c --- */
 
-/* Where an address goes, answers that let it in kept for LOOKUP_KEEP_MS: a burst of mail for the
- * same people asks once. Refusals are always asked for anew. */
+/* Where an address goes, answers that let it in kept for LOOKUP_KEEP_MS, or until the directory says that something has
+ * changed: a burst of mail for the same people asks once. Refusals are always asked for anew. */
 #define LOOKUP_KEEP_MS  100
 #define LOOKUP_KEEP_MAX 4096
 void lookup_address(struct smtpd *d, struct pool *pool, const struct address *a,
 	struct route *route_r);
-struct lookup_cache *lookup_cache_new(void);
+/* Hears the client's notices; is freed after it. */
+struct lookup_cache *lookup_cache_new(struct ipc_client *directory);
 void lookup_cache_free(struct lookup_cache **c);
 
 #endif

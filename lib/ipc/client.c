@@ -114,6 +114,11 @@ void ipc_client_on_end(struct ipc_client *c, void (*fn)(void *arg), void *arg)
 	c->end_arg = arg;
 }
 
+bool ipc_client_has_input(const struct ipc_client *c)
+{
+	return c->ipc && ipc_has_input(c->ipc);
+}
+
 /* --- the reading fiber --- */
 
 static struct waiting *find_waiting(struct ipc_client *c, struct ipc *ipc, uint32_t id)

@@ -182,6 +182,13 @@ uint64_t ipc_sent(const struct ipc *ipc)
 	return ipc->sent;
 }
 
+bool ipc_has_input(const struct ipc *ipc)
+{
+	char octet;
+
+	return ipc->in.len > ipc->in_at || recv(ipc->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
 /* --- sending --- */
 
 static ssize_t write_run(struct ipc *ipc, size_t end, const struct fd_mark *mark)

@@ -17,6 +17,8 @@ void ipc_release(struct ipc *ipc);
 void ipc_kill(struct ipc *ipc);
 /* fn is called once, when the peer takes no more: what is past ipc_sent will not arrive. */
 void ipc_on_refused(struct ipc *ipc, void (*fn)(void *arg, struct ipc *ipc), void *arg);
+/* Not received yet; also at the end. */
+bool ipc_has_input(const struct ipc *ipc);
 /* What the peer has sent so far is still read, then the end; the peer can send no more. */
 void ipc_stop_input(struct ipc *ipc);
 /* The receiver promises not to wait between frames: what is sent meanwhile is written when it has worked through its

@@ -132,6 +132,8 @@ void ipc_client_free(struct ipc_client **c);
 void ipc_client_on_notice(struct ipc_client *c, void (*fn)(void *arg, struct ipc_frame *frame), void *arg);
 /* Called in the reading fiber each time the connection has ended. */
 void ipc_client_on_end(struct ipc_client *c, void (*fn)(void *arg), void *arg);
+/* Something has come, a notice perhaps, that the reading fiber has not got to yet; or the end. */
+bool ipc_client_has_input(const struct ipc_client *c);
 /* Connects now, so that notices can arrive: 0, or -1 with *err_r. */
 int ipc_client_open(struct ipc_client *c, struct pool *pool, int64_t deadline, const char **err_r);
 

@@ -27,6 +27,8 @@ struct submitter {
 	struct submitter_conf conf;
 	struct spool *spool;
 	struct fiber_mutex change; /* one at a time asks for a new segment */
+	uint64_t refusals;	   /* of a new segment */
+	enum submit_status refused; /* why the last was */
 	uint64_t free_space;
 	int64_t free_space_at;
 	bool opening;		   /* a fiber opens the line to qmgr */
@@ -87,51 +89,81 @@ static bool is_usable(const struct submitter *s)
 	       segment_writer_size(s->spool->writer) < s->conf.segment_size;
 }
 
-static int fresh_segment(struct submitter *s, const char **err_r)
+static enum submit_status fresh_segment(struct submitter *s, const char **err_r)
 {
 	uint64_t id;
 	struct segment_writer *writer;
 	int fd = s->conf.source(s->conf.arg, &id, err_r);
-	if (fd < 0 || segment_writer_open(fd, id, &writer, err_r) < 0)
-		return -1;
+	if (fd < 0)
+		return fd == SEGMENT_NO_SPACE ? SUBMIT_DISK_FULL : SUBMIT_FAILED;
+	if (segment_writer_open(fd, id, &writer, err_r) < 0)
+		return SUBMIT_FAILED;
 	retire(s);
 	s->spool = mem_new(struct spool);
 	s->spool->writer = writer;
-	return 0;
+	return SUBMIT_OK;
+}
+
+/* Whoever waited for another's turn that brought none shares its answer: else a crowd waits for one refusal each. */
+static enum submit_status change_segment(struct submitter *s, const char **err_r)
+{
+	uint64_t before = s->refusals;
+	enum submit_status status = SUBMIT_OK;
+	fiber_lock(&s->change, IO_FOREVER);
+	if (!is_usable(s) && s->refusals != before) {
+		*err_r = "Another was refused a new segment just now.";
+		status = s->refused;
+	} else if (!is_usable(s)) {
+		status = fresh_segment(s, err_r);
+		if (status != SUBMIT_OK) {
+			log_warning("No spool segment to write to: %s", *err_r);
+			s->refusals++;
+			s->refused = status;
+		}
+	}
+	fiber_unlock(&s->change);
+	return status;
 }
 
 /* A segment to append to, entered. */
-static struct spool *enter(struct submitter *s, const char **err_r)
+static enum submit_status enter(struct submitter *s, struct spool **spool_r, const char **err_r)
 {
-	if (!is_usable(s)) {
-		fiber_lock(&s->change, IO_FOREVER);
-		int rc = is_usable(s) ? 0 : fresh_segment(s, err_r);
-		fiber_unlock(&s->change);
-		if (rc < 0)
-			return NULL;
-	}
+	enum submit_status status = is_usable(s) ? SUBMIT_OK : change_segment(s, err_r);
+	if (status != SUBMIT_OK)
+		return status;
 	s->spool->users++;
-	return s->spool;
+	*spool_r = s->spool;
+	return SUBMIT_OK;
 }
 
-bool submitter_has_space(struct submitter *s, uint64_t size)
+static enum submit_status look_at_space(struct submitter *s)
 {
 	const char *err;
-	int64_t now = clock_mono_ms();
-	if (s->free_space_at == INT64_MIN || now - s->free_space_at >= SPACE_CACHE_MS) {
-		struct spool *spool = enter(s, &err);
-		if (!spool) {
-			log_warning("No spool segment to write to: %s", err);
-			return false;
-		}
-		int rc = os_free_space(segment_writer_fd(spool->writer), &s->free_space);
-		leave(spool);
-		if (rc < 0)
-			return false;
-		s->free_space_at = now;
+	struct spool *spool;
+	enum submit_status status = enter(s, &spool, &err);
+	if (status != SUBMIT_OK)
+		return status;
+	int rc = os_free_space(segment_writer_fd(spool->writer), &s->free_space);
+	if (rc < 0)
+		log_warning("The free space of the queue's disk is not known: %m");
+	leave(spool);
+	if (rc < 0)
+		return SUBMIT_FAILED;
+	s->free_space_at = clock_mono_ms();
+	return SUBMIT_OK;
+}
+
+enum submit_status submitter_may_accept(struct submitter *s, uint64_t size)
+{
+	if (s->free_space_at == INT64_MIN || clock_mono_ms() - s->free_space_at >= SPACE_CACHE_MS) {
+		enum submit_status status = look_at_space(s);
+		if (status != SUBMIT_OK)
+			return status;
 	}
 	return s->free_space >= s->conf.disk_reserve &&
-	       s->free_space - s->conf.disk_reserve >= SPACE_FACTOR(size);
+			       s->free_space - s->conf.disk_reserve >= SPACE_FACTOR(size)
+		       ? SUBMIT_OK
+		       : SUBMIT_DISK_FULL;
 }
 
 /* --- one message --- */
@@ -233,9 +265,10 @@ static enum submit_status append(
 	struct submitter *s, const struct segment_message *message, const char **err_r)
 {
 	struct segment_place place;
-	struct spool *spool = enter(s, err_r);
-	if (!spool)
-		return SUBMIT_FAILED;
+	struct spool *spool;
+	enum submit_status entered = enter(s, &spool, err_r);
+	if (entered != SUBMIT_OK)
+		return entered;
 	enum segment_status status = segment_append(spool->writer, message, &place);
 	if (status == SEGMENT_FAILED) {
 		log_error("spool segment %016llx failed and is given up: %m",

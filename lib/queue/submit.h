@@ -12,7 +12,9 @@
 #include "ipc/ipc.h"
 #include "mail/envelope.h"
 
-/* Gives a fresh segment (service_new_segment in daemons; a plain file in tests). */
+/* Gives a fresh segment (service_new_segment in daemons; a plain file in tests); -1, or SEGMENT_NO_SPACE when the disk has
+ * none for it, with *err_r. */
+#define SEGMENT_NO_SPACE (-2)
 typedef int (*segment_source_fn)(void *arg, uint64_t *id_r, const char **err_r);
 
 struct submitter; /* one per process */
@@ -28,8 +30,10 @@ struct submitter_conf {
 struct submitter *submitter_new(const struct submitter_conf *conf);
 /* Seals the segment. */
 void submitter_free(struct submitter **s);
-/* Rule 10: may a message of this size be accepted now? Cheap: the answer is cached for a second. */
-bool submitter_has_space(struct submitter *s, uint64_t size);
+/* Rule 10: may a message of this size be accepted now? DISK_FULL: there is no room for it; FAILED: there is nothing to write
+ * to for another reason (logged). Cheap: free space is looked at once a second. */
+enum submit_status { SUBMIT_OK, SUBMIT_DISK_FULL, SUBMIT_FAILED };
+enum submit_status submitter_may_accept(struct submitter *s, uint64_t size);
 
 struct submission;
 struct submission *submission_new(struct submitter *s);
@@ -39,7 +43,6 @@ uint64_t submission_size(const struct submission *m);
 /* The first bytes, as far as they are in memory: for header checks (loop detection). */
 struct span submission_head(const struct submission *m);
 
-enum submit_status { SUBMIT_OK, SUBMIT_DISK_FULL, SUBMIT_FAILED };
 /* prefix (trace fields) goes in front of the body. env->trace is the message's id. When SUBMIT_OK
  * is returned the message is on the medium. Frees the submission in every case. */
 enum submit_status submission_commit(

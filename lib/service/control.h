@@ -38,8 +38,9 @@ struct control_taken {
 };
 extern const struct ipc_msg control_taken_msg;
 
-/* Call: a fresh spool segment; its descriptor comes with the answer. */
+/* Call: a fresh spool segment; its descriptor comes with the answer, or none and no id: the disk is full. */
 extern const struct ipc_msg control_segment_msg;
+#define CONTROL_SEGMENT_NONE 0
 struct control_segment {
 	uint64_t id;
 };

@@ -160,7 +160,7 @@ int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **er
 {
 	struct engine *e = engine_of(svc);
 	struct control_none none = {0};
-	struct control_segment reply;
+	struct control_segment reply = {.id = UINT64_MAX};
 	int fd;
 
 	if (e->alone) {
@@ -171,8 +171,11 @@ int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **er
 	}
 	fd = ask(e, &control_segment_msg, &none, &control_segment_reply_msg, &reply,
 		io_deadline(ASK_MS), err_r);
-	if (fd >= 0)
-		*id_r = reply.id;
+	if (fd < 0 && reply.id == CONTROL_SEGMENT_NONE) {
+		*err_r = "The disk of the queue is full.";
+		return SERVICE_NO_SPACE;
+	}
+	*id_r = reply.id;
 	return fd;
 }
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "os/os.h"
+#include "service/service.h"
 #include "service/shared.h"
 
 #define COUNTER    "segments.next"
@@ -129,23 +130,30 @@ static int create(struct segment_source *s, uint64_t *id_r)
 	return -1;
 }
 
+/* Why, by errno. */
+static int failed(const char *what, const char **err_r)
+{
+	bool full = errno == ENOSPC || errno == EDQUOT;
+
+	log_error("A spool segment can't be %s: %m.", what);
+	*err_r = full ? "The disk of the queue is full." : "A spool segment can't be created.";
+	return full ? SERVICE_NO_SPACE : -1;
+}
+
 int segment_source_new(struct segment_source *s, uid_t uid, gid_t gid, uint64_t *id_r,
 	const char **err_r)
 {
-	int fd = create(s, id_r);
+	int fd = create(s, id_r), rc;
 
-	*err_r = "A spool segment can't be created.";
-	if (fd < 0) {
-		log_error("A spool segment can't be created: %m.");
-		return -1;
-	}
+	if (fd < 0)
+		return failed("created", err_r);
 	/* The owner, too, must be on the medium: the writer syncs data only, and the queue manager is
 	 * to open it after a power cut. */
 	if ((geteuid() == 0 && uid != 0 && (fchown(fd, uid, gid) < 0 || fsync(fd) < 0)) ||
 		os_sync_dir(s->dir_fd) < 0) {
-		log_error("A spool segment can't be made durable: %m.");
+		rc = failed("made durable", err_r);
 		close(fd);
-		return -1;
+		return rc;
 	}
 	return fd;
 }

@@ -103,7 +103,9 @@ const char *service_uid_user(struct service_ctx *svc, uid_t uid);
 /* In a long start_root or start_user: it takes long but goes on. */
 void service_progress(struct service_ctx *svc);
 
-/* A fresh spool segment from master (design rule 1): read-write descriptor and id. -1 with *err_r, as above. */
+/* A fresh spool segment from master (design rule 1): read-write descriptor and id. -1 with *err_r, as above, or
+ * SERVICE_NO_SPACE when the disk of the queue has none for it. */
+#define SERVICE_NO_SPACE (-2)
 int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **err_r);
 
 /* Counts of the scoreboard change by themselves; a program that takes a descriptor out of serve calls these. */

@@ -17,7 +17,7 @@ int service_listen_address(struct pool *pool, const struct common_conf *common, 
 struct segment_source;
 int segment_source_open(const char *queue_dir, struct segment_source **source_r, const char **err_r);
 void segment_source_close(struct segment_source **source);
-/* The descriptor of an empty file that belongs to uid:gid and whose name is durable; -1 with *err_r. */
+/* The descriptor of an empty file that belongs to uid:gid and whose name is durable; -1 or SERVICE_NO_SPACE with *err_r. */
 int segment_source_new(struct segment_source *source, uid_t uid, gid_t gid, uint64_t *id_r,
 	const char **err_r);
 

@@ -10,8 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "io/loop.h"
+#include "ipc/ipc.h"
 #include "os/os.h"
 
 /* The one program of this process: a fuzz entry has no context that it could be handed in. */
@@ -98,9 +100,13 @@ int service_connect_by(struct service_ctx *s, const char *unix_name, uint32_t ke
 
 struct ipc_client *service_ipc_client(struct service_ctx *s, const char *unix_name)
 {
+	static struct ipc_client *clients[4]; /* for the leak checker */
+	static size_t n;
 	(void)s;
 	(void)unix_name;
-	return NULL;
+	if (n == COUNT_OF(clients))
+		abort();
+	return clients[n++] = ipc_client_new("/nonexistent");
 }
 
 struct tls_context *service_tls(struct service_ctx *s)

@@ -31,10 +31,10 @@ void submitter_free(struct submitter **s)
 	*s = NULL;
 }
 
-bool submitter_has_space(struct submitter *s, uint64_t size)
+enum submit_status submitter_may_accept(struct submitter *s, uint64_t size)
 {
 	(void)s;
-	return size != 4444;
+	return size == 4444 ? SUBMIT_DISK_FULL : size == 4445 ? SUBMIT_FAILED : SUBMIT_OK;
 }
 
 struct submission *submission_new(struct submitter *s)

@@ -540,6 +540,26 @@ static void an_unknown_message_is_answered_by_an_error(void **state)
 	pool_free(&pool);
 }
 
+/* Without a turn of the loop the client has not read what is there. */
+static void what_has_come_is_seen_before_it_is_read(void **state)
+{
+	struct leaf note = {.word = "news", .weight = 1};
+	int pair[2];
+	(void)state;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	struct ipc_client *c = ipc_client_new_fd(pair[0]);
+	struct ipc *server = ipc_new(pair[1]);
+	io_sleep(1); /* its reading fiber waits */
+	assert_false(ipc_client_has_input(c));
+	assert_int_equal(ipc_send(server, &leaf_msg, 0, &note, NULL, 0), 0);
+	ipc_close(&server); /* what is buffered goes out */
+	assert_true(ipc_client_has_input(c));
+	io_sleep(1);
+	assert_false(ipc_client_has_input(c));
+	ipc_client_free(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,6 +576,7 @@ int main(void)
 		cmocka_unit_test(descriptors_of_one_batch_stay_with_their_frames),
 		cmocka_unit_test(an_answer_may_come_after_the_handler),
 		cmocka_unit_test(a_last_flush_waits_for_slow_peers),
+		cmocka_unit_test(what_has_come_is_seen_before_it_is_read),
 		cmocka_unit_test(an_unknown_message_is_answered_by_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -340,12 +340,23 @@ static int add_mark(struct ipc *ipc, const int *fds, size_t nfds)
 	return 0;
 }
 
+/* Before it is the larger part: a peer that always leaves a little unread must not make the buffer grow. */
+static void drop_written(struct ipc *ipc)
+{
+	if (ipc->out_at < KEEP_OCTETS || ipc->out_at < ipc->out.len / 2)
+		return;
+	str_consume(&ipc->out, ipc->out_at);
+	ipc->out_at = 0;
+}
+
 /* The frame is put in place and taken back when it turns out too long. */
 static int put_frame(struct ipc *ipc, const struct ipc_msg *msg, uint32_t id, const void *body,
 	size_t nfds)
 {
-	size_t start = ipc->out.len, length;
+	size_t start, length;
 
+	drop_written(ipc);
+	start = ipc->out.len;
 	put_u32(&ipc->out, 0);
 	put_u16(&ipc->out, msg->type);
 	put_u16(&ipc->out, (uint16_t)nfds);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -520,6 +521,31 @@ static void a_last_flush_waits_for_slow_peers(void **state)
 	pool_free(&pool);
 }
 
+/* It reads as fast as it is sent to, and never all. */
+static void who_is_always_a_little_behind_costs_what_is_unread(void **state)
+{
+	enum { PIECE = 4096, BEHIND = 300, ROUNDS = 10000 };
+	static char word[PIECE - 12 - 2 - 4 + 1], piece[PIECE];
+	struct leaf leaf = {.word = word};
+	int pair[2];
+
+	(void)state;
+	memset(word, 'w', sizeof(word) - 1);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	struct ipc *ipc = ipc_new(pair[0]);
+	for (int i = 0; i < ROUNDS; i++) {
+		assert_int_equal(ipc_send(ipc, &leaf_msg, 0, &leaf, NULL, 0), 0);
+		loop_turn(0);
+		if (i > BEHIND)
+			assert_int_equal(recv(pair[1], piece, PIECE, MSG_WAITALL), PIECE);
+	}
+	assert_true(mallinfo2().uordblks + mallinfo2().hblkhd < 4 * BEHIND * PIECE);
+	close(pair[1]);
+	ipc_close(&ipc);
+	while (fiber_count())
+		loop_turn(100);
+}
+
 static void an_unknown_message_is_answered_by_an_error(void **state)
 {
 	struct server s = {0};
@@ -577,6 +603,7 @@ int main(void)
 		cmocka_unit_test(an_answer_may_come_after_the_handler),
 		cmocka_unit_test(a_last_flush_waits_for_slow_peers),
 		cmocka_unit_test(what_has_come_is_seen_before_it_is_read),
+		cmocka_unit_test(who_is_always_a_little_behind_costs_what_is_unread),
 		cmocka_unit_test(an_unknown_message_is_answered_by_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,10 @@
-"""A machine of its own to install into: this system's files, with every change in memory
-(overlayfs); processes, network, host name and mounts of its own. Nothing that happens there
-reaches the system, and it all ends with the object. Run as a program this is the machine's
-first process."""
+"""A machine of its own to install into: this system's files, or those of another root, with every
+change in memory (overlayfs); processes, network, host name, control groups and mounts of its own.
+Nothing that happens there reaches the system. Run as a program this is the machine's keeper: it has
+the mounts, starts the machine's first process, and when its input ends, however that comes about, all
+of it goes."""
 import array
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -14,6 +16,8 @@ import stat
 import struct
 import subprocess
 import sys
+import threading
+import time
 
 HOST, DOMAIN = "post", "machine.test"
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8",
@@ -22,33 +26,66 @@ MASKED = ("udevd", "udev-trigger", "sysctl", "modules-load", "random-seed", "tim
           "hwdb-update", "firstboot")
 KERNELS = ",".join("-" + capability for capability in (
     "sys_time", "sys_module", "sys_boot", "sys_rawio", "mknod", "syslog"))
-REMOVE_CGROUP = """mount -t cgroup2 cgroup2 "$1" || exit 0; cd "$1"
-for try in 1 2 3 4 5 6 7 8 9; do
-	find "$2" -depth -type d -exec rmdir {} + 2>/dev/null; [ ! -d "$2" ] && exit 0; sleep 0.2
-done; exit 1"""
 HIDDEN = ("etc/thurn", "var/lib/thurn", "var/spool/thurn", "usr/lib/thurn")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+CLONE_NEWCGROUP, CLONE_NEWNET = 0x02000000, 0x40000000
+GONE_S = 60  # until the last of its processes must have ended
 
 
 class Failed(Exception):
     pass
 
 
-class Machine:
-    """With systemd that is the first process, as in a container; else a stand-in. lower: whose files."""
+def enter(kind, path=None):
+    """One more namespace for this thread: a new one, or that of a file below /proc."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if path is None:
+        status = libc.unshare(kind)
+    else:
+        with open(path) as f:
+            status = libc.setns(f.fileno(), kind)
+    if status != 0:
+        raise OSError(ctypes.get_errno(), "a namespace can't be had")
 
-    def __init__(self, folder, systemd=False, lower="/"):
-        self.folder, self.systemd = str(folder), systemd
-        self.init = subprocess.Popen(
-            ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child",
-             sys.executable, __file__, self.folder, str(lower), *["systemd"] * systemd],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        if self.init.stdout.readline() != "ready\n":
-            why = self.init.stderr.read().strip()
+
+class Machine:
+    """lower: whose files. systemd: the unit that systemd, the first process as in a container, is to
+    reach; without it there is a stand-in."""
+
+    def __init__(self, folder, systemd="", lower="/"):
+        self.systemd, self.pid = systemd, ""
+        self.keeper = subprocess.Popen(
+            ["unshare", "--mount", sys.executable, __file__, "keep", str(folder), str(lower)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True)  # so that it outlives us when our session is killed, and tidies up
+        try:
+            self.boot()
+        except Failed:
             self.close()
-            raise Failed(why or "unshare failed")
-        with open("/proc/%d/task/%d/children" % (self.init.pid, self.init.pid)) as f:
-            self.pid = f.read().split()[0]
+            raise
+
+    def ask(self, *words):
+        try:
+            self.keeper.stdin.write(" ".join(words) + "\n")
+            self.keeper.stdin.flush()
+            answer = self.keeper.stdout.readline().split(" ", 1)
+        except BrokenPipeError:
+            answer = [""]
+        if answer[0] != "ready":
+            raise Failed(" ".join(answer).strip() or self.keeper.stderr.read().strip() or "unshare failed")
+        return answer[1].strip()
+
+    def boot(self):
+        self.pid = self.ask("boot", self.systemd)
+        if self.systemd:
+            self.run("while ! [ -S /run/systemd/private ]; do sleep 0.05; done; "
+                     "systemctl is-system-running --wait", check=False)
+
+    def reboot(self):
+        """In order: whatever runs is asked to end, and the next first process finds the files."""
+        self.run("systemctl poweroff")
+        self.ask("wait")
+        self.boot()
 
     def run(self, command, input="", check=True, timeout=60):
         """A shell command, with a text or a file for its input: what it wrote."""
@@ -67,21 +104,83 @@ class Machine:
     def put(self, path, text, mode=0o644):
         self.run("cat >'%s' && chmod %o '%s'" % (path, mode, path), input=text)
 
+    def connect(self, port, timeout=60):
+        """A connection to a port of the machine, for a client of ours."""
+        got = []
+
+        def work():  # a socket stays in the network that it was made in
+            enter(CLONE_NEWNET, "/proc/%s/ns/net" % self.pid)
+            with contextlib.suppress(ConnectionRefusedError):
+                got.append(socket.create_connection(("127.0.0.1", port), timeout))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        if not got:
+            raise Failed("nothing answers at port %d" % port)
+        return got[0]
+
     def close(self):
-        self.init.kill()  # its first process ends, and all others with it
-        self.init.wait(10)
-        for pipe in (self.init.stdin, self.init.stdout, self.init.stderr):
-            pipe.close()
-        if self.systemd:
-            subprocess.run(["unshare", "--mount", "sh", "-c", REMOVE_CGROUP, "sh", self.folder,
-                            cgroup_name(self.folder)], check=True)
+        self.keeper.stdin.close()
+        status = self.keeper.wait(2 * GONE_S)
+        why = self.keeper.stderr.read().strip()
+        self.keeper.stdout.close()
+        self.keeper.stderr.close()
+        if status != 0 and self.pid:
+            raise Failed("the machine did not go: " + why)
 
 
-def cgroup_name(folder):
-    return "thurn-test-" + re.sub(r"\W+", "-", folder)
+# --- the keeper ---
+
+class Keeper:
+    def __init__(self, folder):
+        self.folder, self.init = folder, None
+        self.groups = os.path.join(folder, "groups")
+        self.group = os.path.join(self.groups, "thurn-test-" + re.sub(r"\W+", "-", folder))
+
+    def boot(self, systemd=""):
+        if systemd and not os.path.ismount(self.groups):
+            os.mkdir(self.groups)
+            mount("cgroup2", self.groups)
+            os.mkdir(self.group)
+        self.init = subprocess.Popen(
+            ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child",
+             sys.executable, __file__, "begin", os.path.join(self.folder, "root"), self.group, systemd],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if self.init.stdout.readline() != "ready\n":
+            raise Failed(self.init.stderr.read().strip() or "unshare failed")
+        with open("/proc/%d/task/%d/children" % (self.init.pid, self.init.pid)) as f:
+            return f.read().split()[0]
+
+    def wait(self):
+        return str(self.init.wait(GONE_S))
+
+    def end(self):
+        """Its first process is killed, and all others with it."""
+        if self.init:
+            self.init.kill()
+            self.init.wait()
+        deadline = time.monotonic() + GONE_S
+        while os.path.isdir(self.group):
+            subprocess.run(["find", self.group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"],
+                           stderr=subprocess.DEVNULL, check=False)
+            if time.monotonic() > deadline:
+                raise Failed("%s stays" % self.group)
+            time.sleep(0.05)
 
 
-# --- in the machine ---
+def keep(folder, lower):
+    keeper = Keeper(folder)
+    try:
+        make_root(folder, lower)
+        for line in sys.stdin:
+            words = line.split()
+            print("ready", getattr(keeper, words[0])(*words[1:]), flush=True)
+    except (Failed, OSError, subprocess.SubprocessError) as e:
+        sys.exit(str(e))
+    finally:
+        keeper.end()
+
 
 def mount(kind, target, *options):
     subprocess.run(["mount", "-t", kind, *options, kind, target], check=True)
@@ -101,8 +200,26 @@ def make_root(folder, lower):
     root, upper, work = (os.path.join(folder, name) for name in ("root", "upper", "work"))
     for path in (root, upper, work):
         os.mkdir(path, 0o755)
-    hide(upper)
+    if lower == "/":
+        hide(upper)
     mount("overlay", root, "-o", "lowerdir=%s,upperdir=%s,workdir=%s" % (lower, upper, work))
+    set_names(root)
+
+
+def set_names(root):
+    hosts = "127.0.0.1 localhost\n127.0.1.1 %s.%s %s\n" % (HOST, DOMAIN, HOST)
+    for path, text in (("etc/hostname", HOST + "\n"), ("etc/hosts", hosts), ("etc/resolv.conf", ""),
+                       ("etc/machine-id", ""), ("etc/fstab", "")):
+        path = os.path.join(root, path)
+        if os.path.lexists(path):
+            os.unlink(path)
+        with open(path, "w") as f:
+            f.write(text)
+
+
+# --- in the machine ---
+
+def mount_what_is_new(root):
     for name in ("dev", "run", "tmp"):
         mode = "1777" if name == "tmp" else "755"
         mount("tmpfs", os.path.join(root, name), "-o", "mode=" + mode)
@@ -112,18 +229,6 @@ def make_root(folder, lower):
         open(path, "w").close()
         subprocess.run(["mount", "--bind", "/dev/" + name, path], check=True)
     os.symlink("/proc/self/fd", os.path.join(root, "dev/fd"))
-    return root
-
-
-def set_names():
-    socket.sethostname(HOST)
-    hosts = "127.0.0.1 localhost\n127.0.1.1 %s.%s %s\n" % (HOST, DOMAIN, HOST)
-    for path, text in (("/etc/hostname", HOST + "\n"), ("/etc/hosts", hosts),
-                       ("/etc/resolv.conf", "")):
-        if os.path.lexists(path):
-            os.unlink(path)
-        with open(path, "w") as f:
-            f.write(text)
 
 
 def loopback_up():
@@ -146,19 +251,13 @@ def log_until_end(log):
                 return
 
 
-def prepare_for_systemd(folder, root):
+def prepare_for_systemd(root, group):
     """Control groups of its own; nothing of the kernel that others share can be changed."""
-    group = os.path.join(root, "sys/fs/cgroup")
-    mount("sysfs", os.path.join(root, "sys"), "-o", "ro")
-    mount("cgroup2", group)
-    name = os.path.join(group, cgroup_name(folder))
-    os.mkdir(name)
-    with open(os.path.join(name, "cgroup.procs"), "w") as f:
+    with open(os.path.join(group, "cgroup.procs"), "w") as f:
         f.write("0")
-    if ctypes.CDLL(None, use_errno=True).unshare(0x02000000) != 0:  # CLONE_NEWCGROUP
-        raise OSError(ctypes.get_errno(), "there is no cgroup namespace")
-    subprocess.run(["umount", group], check=True)
-    mount("cgroup2", group)
+    enter(CLONE_NEWCGROUP)
+    mount("sysfs", os.path.join(root, "sys"), "-o", "ro")
+    mount("cgroup2", os.path.join(root, "sys/fs/cgroup"))
     sys_ctl = os.path.join(root, "proc/sys")
     subprocess.run(["mount", "--bind", sys_ctl, sys_ctl], check=True)
     subprocess.run(["mount", "-o", "remount,bind,ro", sys_ctl], check=True)
@@ -169,31 +268,28 @@ def prepare_for_systemd(folder, root):
     for name in MASKED:
         path = os.path.join(root, "etc/systemd/system/systemd-%s.service" % name)
         subprocess.run(["ln", "-sf", "/dev/null", path], check=True)
-    for path, text in (("etc/machine-id", ""), ("etc/fstab", "")):
-        with open(os.path.join(root, path), "w") as f:
-            f.write(text)
 
 
-def become_systemd():
+def become_systemd(unit):
     null = os.open("/dev/null", os.O_RDWR)
     print("ready", flush=True)
     for fd in range(3):
         os.dup2(null, fd)
     os.execvpe("setpriv", ["setpriv", "--bounding-set=" + KERNELS, "/lib/systemd/systemd",
-                           "--unit=basic.target", "--log-target=null"],
+                           "--unit=" + unit, "--log-target=journal"],
                {"PATH": ENV["PATH"], "container": "thurn-test"})
 
 
-def main(folder, lower, first=None):
-    root = make_root(folder, lower)
-    if first == "systemd":
-        prepare_for_systemd(folder, root)
+def begin(root, group, systemd):
+    socket.sethostname(HOST)
+    loopback_up()
+    mount_what_is_new(root)
+    if systemd:
+        prepare_for_systemd(root, group)
     os.chroot(root)
     os.chdir("/")
-    set_names()
-    loopback_up()
-    if first == "systemd":
-        become_systemd()
+    if systemd:
+        become_systemd(systemd)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans are ours
     log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     log.bind("/dev/log")
@@ -203,4 +299,4 @@ def main(folder, lower, first=None):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    {"keep": keep, "begin": begin}[sys.argv[1]](*sys.argv[2:])

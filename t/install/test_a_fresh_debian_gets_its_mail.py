@@ -1,37 +1,15 @@
-"""The package in a Debian of its own that debootstrap made: cron's mail and that of bsd-mailx ends in root's mailbox, and
-removal leaves it. That takes two minutes and a mirror, so it is done when the environment has DEBOOTSTRAP=1, or the path of a
-folder where such a Debian stands or shall stand for the next time. The tests are steps of one story, in this order."""
-import os
-import pathlib
+"""The package in a Debian of its own that System V's scripts start: cron's mail and that of bsd-mailx ends in root's mailbox,
+and removal leaves it. The tests are steps of one story, in this order."""
 import re
-import subprocess
 import time
 
 import pytest
 
-from conftest import need
+from conftest import APT, if_asked_for
 
-WISH = os.environ.get("DEBOOTSTRAP", "")
-MIRROR = os.environ.get("DEBOOTSTRAP_MIRROR", "http://deb.debian.org/debian")
-# What the package and bsd-mailx need, so that apt has nothing to fetch later.
-INCLUDE = ("cron,init-system-helpers,sysvinit-core,sysvinit-utils,libssl3,libdb5.3,libjansson4,libc-ares2,libseccomp2,libsasl2-2,"
-           "libsasl2-modules,zlib1g,libbsd0,liblockfile1,logrotate,procps")
 USER = "root@post.machine.test"
 # cron looks for work once a minute.
-pytestmark = [pytest.mark.limit(280),
-              pytest.mark.skipif(not WISH, reason="DEBOOTSTRAP=1 asks for it: two minutes and a mirror")]
-
-
-@pytest.fixture(scope="module")
-def debian(tmp_path_factory):
-    need("debootstrap", "unshare")
-    root = pathlib.Path(WISH) if "/" in WISH else tmp_path_factory.mktemp("debian") / "root"
-    if not (root / "root/bsd-mailx.deb").exists():
-        subprocess.run(["debootstrap", "--variant=minbase", "--include=" + INCLUDE, "bookworm", root, MIRROR],
-                       check=True, stdout=subprocess.DEVNULL, timeout=900)
-        subprocess.run(["chroot", root, "sh", "-c", "cd /root && apt-get -q download bsd-mailx && "
-                        "mv bsd-mailx_*.deb bsd-mailx.deb"], check=True, stdout=subprocess.DEVNULL, timeout=120)
-    return root
+pytestmark = [pytest.mark.limit(280), if_asked_for]
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +17,7 @@ def machine(debian, new_machine, package):
     m = new_machine(lower=debian)
     with package.open("rb") as f:
         m.run("cat >/root/thurn.deb", input=f)
-    m.run("apt-get -y -q -o Dpkg::Use-Pty=0 install --no-install-recommends /root/thurn.deb /root/bsd-mailx.deb",
-          timeout=200)
+    m.run(APT + "install /root/thurn.deb bsd-mailx", timeout=200)
     return m
 
 

@@ -105,18 +105,6 @@ bool log_is_on(enum log_level level)
 	return level >= sink.least;
 }
 
-static void put_context(struct str *line)
-{
-	if (!context)
-		return;
-	if (context->session)
-		str_printf(line, " session=%s", context->session);
-	if (context->trace)
-		str_printf(line, " trace=%s", context->trace);
-	if (context->user)
-		str_printf(line, " user=%s", log_q(context->user));
-}
-
 /* C0 and C1 (a terminal may take U+009B for the start of a sequence), and what ends a line elsewhere. */
 static bool is_control(uint32_t cp)
 {
@@ -124,9 +112,9 @@ static bool is_control(uint32_t cp)
 }
 
 /* What stays is UTF-8 without control characters, wherever it came from. */
-static void clean(struct str *text)
+static void clean(struct str *text, size_t from)
 {
-	for (size_t i = 0; i < text->len;) {
+	for (size_t i = from; i < text->len;) {
 		uint32_t cp = 0;
 		int n = utf8_next(span_make(text->s + i, text->len - i), &cp);
 		size_t octets = n < 1 ? 1 : (size_t)n;
@@ -136,12 +124,27 @@ static void clean(struct str *text)
 	}
 }
 
+/* Also what another program says the session is. */
+static void put_context(struct str *line)
+{
+	size_t from = line->len;
+	if (!context)
+		return;
+	if (context->session)
+		str_printf(line, " session=%.40s", context->session);
+	if (context->trace)
+		str_printf(line, " trace=%.40s", context->trace);
+	if (context->user)
+		str_printf(line, " user=%s", log_q(context->user));
+	clean(line, from);
+}
+
 static void emit(enum log_level level, const char *fmt, va_list ap)
 {
 	struct str line = STR_INIT, text = STR_INIT;
 	str_vprintf(&text, fmt, ap);
 	str_truncate(&text, LINE_MAX_OCTETS);
-	clean(&text);
+	clean(&text, 0);
 	if (sink.to_syslog) {
 		put_context(&line);
 		syslog(levels[level].priority, "%s%s", str_c(&text), str_c(&line));

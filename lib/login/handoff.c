@@ -5,6 +5,7 @@
 
 #include "base/wire.h"
 #include "io/io.h"
+#include "io/stream.h"
 #include "os/os.h"
 
 #define FRAME_HEADER 12 /* ipc/ipc.h */
@@ -148,6 +149,9 @@ int handoff_receive(int sock, struct pool *pool, struct login_handoff *handoff_r
 	}
 	if (receive_payload(sock, pool, length - (FRAME_HEADER - 4), &payload, deadline) < 0 ||
 		ipc_parse(pool, &login_handoff_msg, payload, handoff_r, err_r) < 0)
+		return -1;
+	*err_r = "The client is said to have sent more than a login program reads.";
+	if (handoff_r->input.n > STREAM_BUFFER_MAX)
 		return -1;
 	*err_r = "The login program waits for it no longer.";
 	return is_abandoned(sock) ? -1 : 0;

@@ -31,7 +31,7 @@ struct login_handoff {
 	bool tls;
 	/* name of the service that accepted it: its connections_per_address counts this one, too */
 	const char *service;
-	struct span input;   /* what the client has sent after the login command */
+	struct span input;   /* what the client has sent after the login command: a stream's buffer at most */
 };
 extern const struct ipc_msg login_handoff_msg;
 

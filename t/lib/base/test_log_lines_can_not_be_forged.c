@@ -33,11 +33,16 @@ static void lines_carry_level_and_context(void **state)
 	log_info("from=%s", log_q("x\r\ny z"));
 	assert_ptr_equal(log_context_swap(NULL), &ctx);
 	log_error("two\nlines");
+	struct log_context odd = {.session = "S\n2026-11-23 forged", .user = "\xc2\x9b"};
+	log_context_swap(&odd);
+	log_info("three");
+	log_context_swap(NULL);
 	log_error("\xc3\xa4 \xff \xc2\x9b[2J \xe2\x80\xa8 \x9b \xc3");
 	read_log(text, sizeof(text));
 	assert_null(strstr(text, "not shown"));
 	assert_non_null(strstr(text, " info session=S1 trace=T1 user=\"a b\" from=\"x??y z\"\n"));
 	assert_non_null(strstr(text, " error two?lines\n"));
+	assert_non_null(strstr(text, " info session=S?2026-11-23 forged user=?? three\n"));
 	assert_non_null(strstr(text, " error \xc3\xa4 ? ??[2J ??? ? ?\n"));
 }
 

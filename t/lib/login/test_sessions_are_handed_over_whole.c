@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/stream.h"
 #include "login/messages.h"
 
 struct fixture {
@@ -180,6 +181,21 @@ static void or_not_at_all(void **state)
 	}
 }
 
+/* A worker serves many; a hijacked login program must not bring it down. */
+static void more_input_than_a_stream_holds_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	static char bytes[STREAM_BUFFER_MAX + 1];
+	struct login_handoff much = sent, got;
+	const char *err;
+	for (size_t n = sizeof(bytes) - 1; n <= sizeof(bytes); n++) {
+		much.input = span_make(bytes, n);
+		assert_int_equal(handoff_send(f->sock[0], &much, io_deadline(1000), &err), 0);
+		assert_int_equal(handoff_receive(f->sock[1], f->pool, &got, io_deadline(1000), &err),
+			n < sizeof(bytes) ? 0 : -1);
+	}
+}
+
 static void too_much_input_is_refused_by_the_sender(void **state)
 {
 	struct fixture *f = *state;
@@ -200,6 +216,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_worker_that_is_late_gets_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_has_been_given_up_is_not_even_begun, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_worker_that_dies_leaves_the_client_behind, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(more_input_than_a_stream_holds_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_much_input_is_refused_by_the_sender, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

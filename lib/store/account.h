@@ -146,6 +146,8 @@ void account_put_defaults(struct account *a, struct str *bytes);
 
 /* upkeep.c */
 void account_flags_written(struct account *a);
+/* What is in the log and not synced is to be soon, also if it is another process', which may have been killed. */
+void account_watch_tail(struct account *a);
 void account_upkeep(struct account *a, uint32_t mailbox); /* checkpoints if due */
 enum store_status account_index(struct account *a, uint32_t mailbox, struct index **index_r);
 /* A view let go of it. */

@@ -114,6 +114,7 @@ enum store_status account_refresh(struct account *a)
 	}
 	if (!list_is_empty(&a->pending) || a->shown.at != before)
 		account_settle(a);
+	account_watch_tail(a);
 	return a->stale ? STORE_DAMAGED : STORE_OK;
 }
 

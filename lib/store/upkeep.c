@@ -26,10 +26,16 @@ static void lazy_due(void *arg)
 {
 	struct account *a = arg;
 	loop_timer_remove(&a->lazy_timer);
-	if (a->unsynced == 0)
+	if (a->stale || head_durable(&a->head) >= a->live.at)
 		return;
 	account_hold(a);
 	fiber_start("flag sync", sync_lazy, a);
+}
+
+void account_watch_tail(struct account *a)
+{
+	if (!a->lazy_timer && head_durable(&a->head) < a->live.at)
+		a->lazy_timer = loop_timer_add(a->store->conf.flag_sync_ms, lazy_due, a);
 }
 
 void account_flags_written(struct account *a)
@@ -37,8 +43,8 @@ void account_flags_written(struct account *a)
 	head_notify(&a->head);
 	if (a->unsynced >= UNSYNCED_MAX)
 		account_commit(a, a->live.at);
-	else if (!a->lazy_timer)
-		a->lazy_timer = loop_timer_add(a->store->conf.flag_sync_ms, lazy_due, a);
+	else
+		account_watch_tail(a);
 }
 
 /* --- rows --- */

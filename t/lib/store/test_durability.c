@@ -43,18 +43,23 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* A record that its writer has not synced yet: a subscription to name. */
-static uint64_t write_unsynced(struct fixture *f, const char *name)
+/* A record that its writer has not synced yet, and does not come to: a subscription to name. */
+static uint64_t write_record(struct fixture *f, const char *name, enum record_class class)
 {
 	struct str bytes = STR_INIT;
 	uint64_t end;
 	assert_ok(account_begin(f->account, clock_mono_ms() + 1000));
 	account_start_record(&bytes, NULL);
 	op_put_subscribe(&bytes, &(struct op_subscribe){.on = true, .name = span_of(name)});
-	assert_ok(account_write(f->account, &bytes, RECORD_FIRM, 0, &end));
+	assert_ok(account_write(f->account, &bytes, class, 0, &end));
 	account_end(f->account);
 	str_fini(&bytes);
 	return end;
+}
+
+static uint64_t write_unsynced(struct fixture *f, const char *name)
+{
+	return write_record(f, name, RECORD_FIRM);
 }
 
 static bool knows(struct fixture *f, const char *name)
@@ -71,6 +76,7 @@ static bool knows(struct fixture *f, const char *name)
 static void what_is_not_durable_is_not_shown(void **state)
 {
 	struct pair *p = *state;
+	p->one.store->conf.flag_sync_ms = p->two.store->conf.flag_sync_ms = 3600 * 1000;
 	uint64_t modseq = account_modseq(p->two.account);
 	uint64_t end = write_unsynced(&p->one, "hidden");
 	assert_false(knows(&p->one, "hidden"));
@@ -107,6 +113,23 @@ static void flags_are_shown_at_once_and_synced_within_the_second(void **state)
 	assert_true(head_durable(&p->one.account->head) > durable);
 	view_close(&view);
 	view_close(&other);
+}
+
+/* Also one that only looks makes durable what the other was killed over. */
+static void what_a_killed_process_left_is_synced_within_the_second(void **state)
+{
+	struct pair *p = *state;
+	uint64_t end = 0;
+	p->one.store->conf.flag_sync_ms = 3600 * 1000;
+	for (int turn = 0; turn < 2; turn++) {
+		end = write_record(&p->one, turn ? "firm" : "lazy", turn ? RECORD_FIRM : RECORD_LAZY);
+		assert_int_equal(knows(&p->two, turn ? "firm" : "lazy"), !turn);
+		int64_t until = clock_mono_ms() + 3000;
+		while (head_durable(&p->one.account->head) < end && clock_mono_ms() < until)
+			loop_turn(20);
+		assert_int_equal(head_durable(&p->one.account->head), end);
+		assert_true(knows(&p->two, turn ? "firm" : "lazy"));
+	}
 }
 
 static void a_stopping_process_syncs_its_sessions_flags(void **state)
@@ -220,6 +243,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_not_durable_is_not_shown),
 		TEST(flags_are_shown_at_once_and_synced_within_the_second),
+		TEST(what_a_killed_process_left_is_synced_within_the_second),
 		TEST(a_stopping_process_syncs_its_sessions_flags),
 		TEST(flags_behind_an_unsynced_record_wait_for_it),
 		TEST(a_second_change_of_a_row_sees_the_first),

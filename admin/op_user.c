@@ -112,7 +112,7 @@ const struct op op_user_rows[] = {
 		.params = {USER, PASSWORD, PASSWORD_HASH},
 		.role = OP_ADMIN,
 		.run = user_passwd,
-		.help = "Sets a user's password.",
+		.help = "Sets a user's password; sessions that are open go on.",
 	},
 	{.name = NULL},
 };

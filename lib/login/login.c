@@ -256,7 +256,7 @@ static int connect_worker(struct login *l, bool by_account, int64_t deadline, co
 static int hand_to_worker(struct login *l, const struct login_handoff *handoff, int client)
 {
 	int64_t deadline = io_deadline(l->conf->hand_over_timeout);
-	const char *err;
+	const char *err = "There was no time for it.";
 	int sock = -1;
 	for (int tries = 0; tries < 2 && clock_mono_ms() < deadline; tries++) {
 		sock = connect_worker(l, tries == 0, deadline, &err);

@@ -174,7 +174,7 @@ static void take_frame(struct ipc_client *c, struct ipc *ipc, struct ipc_frame *
 	struct waiting *w;
 
 	if (frame->id == 0) {
-		if (c->notice)
+		if (c->notice && !c->freed)
 			c->notice(c->notice_arg, frame);
 	} else if ((w = find_waiting(c, ipc, frame->id))) {
 		take_answer(w, frame); /* else its caller has given up */
@@ -261,6 +261,13 @@ static const char *no_connection(struct ipc_client *c, struct pool *pool, int er
 		c->path ? c->path : "the service", strerror(error));
 }
 
+/* Its owner has freed it while others were at it. */
+static int gave_up(const char **err_r)
+{
+	*err_r = "The connection was given up.";
+	return -1;
+}
+
 /* One attempt after the back-off: 0, -1 it failed, 1 it may be tried again. */
 static int try_connect(struct ipc_client *c, struct pool *pool, int64_t deadline, const char **err_r)
 {
@@ -270,6 +277,10 @@ static int try_connect(struct ipc_client *c, struct pool *pool, int64_t deadline
 	if (c->retry_at > now)
 		io_sleep((c->retry_at < deadline ? c->retry_at : deadline) - now);
 	fd = c->connect(c->connect_arg);
+	if (c->freed) {
+		io_close(&fd);
+		return gave_up(err_r);
+	}
 	if (fd >= 0) {
 		attach(c, fd);
 		return 0;
@@ -291,7 +302,7 @@ static int open_locked(
 	while (!c->freed && !ipc_is_open(c->ipc) &&
 		(rc = try_connect(c, pool, deadline, err_r)) > 0)
 		;
-	return rc;
+	return c->freed ? gave_up(err_r) : rc;
 }
 
 int ipc_client_open(struct ipc_client *c, struct pool *pool, int64_t deadline, const char **err_r)
@@ -300,25 +311,31 @@ int ipc_client_open(struct ipc_client *c, struct pool *pool, int64_t deadline, c
 
 	if (ipc_is_open(c->ipc))
 		return 0;
-	if (fiber_lock(&c->connecting, deadline) < 0) {
+	c->refs++; /* it may be freed meanwhile */
+	rc = fiber_lock(&c->connecting, deadline);
+	if (rc < 0) {
 		*err_r = "There was no connection before the deadline.";
-		return -1;
+	} else {
+		rc = open_locked(c, pool, deadline, err_r);
+		fiber_unlock(&c->connecting);
 	}
-	rc = open_locked(c, pool, deadline, err_r);
-	fiber_unlock(&c->connecting);
+	release(c);
 	return rc;
 }
 
 void ipc_client_free(struct ipc_client **cp)
 {
 	struct ipc_client *c = *cp;
+	struct ipc *ipc = c ? c->ipc : NULL;
 
 	if (!c)
 		return;
 	c->freed = true;
-	if (c->ipc) {
-		ipc_flush(c->ipc, io_deadline(0));
-		ipc_kill(c->ipc);
+	if (ipc) {
+		ipc_hold(ipc); /* its reader may come to the end while this waits */
+		ipc_flush(ipc, io_deadline(0));
+		ipc_kill(ipc);
+		ipc_release(ipc);
 	}
 	release(c);
 	*cp = NULL;

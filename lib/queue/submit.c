@@ -242,7 +242,7 @@ static void open_line(void *arg)
 	struct submitter *s = arg;
 	struct pool *pool = pool_new("announce");
 	const char *err;
-	if (ipc_client_open(s->conf.qmgr, pool, io_deadline(OPEN_MS), &err) == 0 && !s->freed)
+	if (!s->freed && ipc_client_open(s->conf.qmgr, pool, io_deadline(OPEN_MS), &err) == 0 && !s->freed)
 		announce_place(s, &s->last); /* those before it are found on the way there */
 	pool_free(&pool);
 	s->opening = false;

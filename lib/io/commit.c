@@ -19,6 +19,7 @@ struct commit {
 	bool running;
 	int dead; /* errno of the failed sync; 0: alive */
 	uint64_t started, waits;
+	unsigned inside; /* callers of commit_wait, also those that were served and have not run yet */
 	struct fiber_cond served[2]; /* by the parity of the sync's number */
 	struct fiber_cond idle;
 };
@@ -45,6 +46,12 @@ static void take_result(struct commit *c, int rc, int error)
 		c->dead = error ? error : EIO;
 }
 
+static void tell_idle(struct commit *c)
+{
+	if (!c->running && !c->inside)
+		fiber_wake_all(&c->idle);
+}
+
 static void sync_done(void *arg)
 {
 	struct commit *c = arg;
@@ -57,8 +64,7 @@ static void sync_done(void *arg)
 	else if (fiber_has_waiters(next))
 		run_next(c);
 	fiber_wake_all(mine);
-	if (!c->running)
-		fiber_wake_all(&c->idle);
+	tell_idle(c);
 }
 
 static void run_next(struct commit *c)
@@ -81,7 +87,10 @@ int commit_wait(struct commit *c)
 		uint64_t number = c->started + 1;
 		if (!c->running)
 			run_next(c);
+		c->inside++;
 		fiber_wait(&c->served[number % 2], IO_FOREVER);
+		c->inside--;
+		tell_idle(c);
 	}
 	errno = c->dead;
 	return c->dead ? -1 : 0;
@@ -103,7 +112,7 @@ void commit_free(struct commit **commit)
 	struct commit *c = *commit;
 	if (!c)
 		return;
-	while (c->running)
+	while (c->running || c->inside)
 		fiber_wait(&c->idle, IO_FOREVER);
 	mem_free(commit);
 }

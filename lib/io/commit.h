@@ -16,7 +16,7 @@ struct commit;
 
 /* The descriptor is borrowed. sync runs on helper threads; NULL means fdatasync(fd). */
 struct commit *commit_new(int fd, int (*sync)(int fd));
-/* Waits for a sync under way. */
+/* Waits for a sync under way, and for those that it served. */
 void commit_free(struct commit **c);
 
 /* Everything written to the file before this call is durable when it returns 0; -1 with errno. */

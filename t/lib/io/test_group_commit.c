@@ -141,9 +141,65 @@ static void freeing_waits(void **state)
 	run_fibers();
 }
 
+/* The loop is late, as after a stop of the process: who frees it and who waits for the sync become ready in one turn. */
+static struct {
+	struct loop *loop;
+	struct commit *c;
+	struct fiber_cond go;
+	int freed;
+} late;
+
+static void let_go(void *arg)
+{
+	(void)arg;
+	fiber_wake_all(&late.go);
+}
+
+static int sync_and_let_go(int fd)
+{
+	(void)fd;
+	loop_post(late.loop, let_go, NULL);
+	return 0;
+}
+
+static void free_it(void *arg)
+{
+	(void)arg;
+	fiber_wait(&late.go, IO_FOREVER);
+	commit_free(&late.c);
+	late.freed++;
+}
+
+static void wait_once(void *arg)
+{
+	assert_int_equal(commit_wait(late.c), 0);
+	assert_int_equal(late.freed, 0);
+	(void)arg;
+}
+
+static void be_busy(void *arg)
+{
+	(void)arg;
+	usleep(50000);
+}
+
+static void freeing_waits_for_who_was_served(void **state)
+{
+	(void)state;
+	late.loop = loop_self();
+	late.c = commit_new(-1, sync_and_let_go);
+	fiber_start("free", free_it, NULL);
+	fiber_start("committer", wait_once, NULL);
+	fiber_start("busy", be_busy, NULL);
+	run_fibers();
+	assert_int_equal(late.freed, 1);
+	assert_null(late.c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(freeing_waits_for_who_was_served),
 		cmocka_unit_test(syncs_are_shared),
 		cmocka_unit_test(failure_is_final),
 		cmocka_unit_test(who_comes_during_a_failing_sync_fails_too),

@@ -272,7 +272,7 @@ def test_a_worker_of_several(instance):
     all_is_well(thurn, ["m%d" % n for n in range(20)])
 
 
-@pytest.mark.skipif(not full(), reason="THURN_FULL=1; the deadlines add up to a minute")
+@pytest.mark.skipif(not full(), reason="THURN_FULL=1; the deadlines add up to a quarter of a minute")
 @pytest.mark.limit(400)
 def test_master(instance):
     """Who is in goes on; what needs master (a new segment, a connection out of a chroot) is told to come later."""

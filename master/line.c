@@ -72,15 +72,31 @@ static void on_taken(struct ipc_server_conn *conn, struct ipc_request *rq, void 
 		pick_taken(c, taken->id);
 }
 
+static int open_source(struct master *m, const char **err_r)
+{
+	return m->segments ||
+			segment_source_open(m->plan->config->common.queue_dir, &m->segments, err_r) == 0
+		? 0
+		: -1;
+}
+
 /* Segments belong to the queue's owner, whoever writes them. */
 static int new_segment(struct master *m, uint64_t *id_r, const char **err_r)
 {
 	const struct plan *plan = m->plan;
 
-	if (!m->segments &&
-		segment_source_open(plan->config->common.queue_dir, &m->segments, err_r) < 0)
+	if (open_source(m, err_r) < 0)
 		return -1;
 	return segment_source_new(m->segments, plan->queue_uid, plan->queue_gid, id_r, err_r);
+}
+
+/* For who fills segments. */
+static bool may_have_files(struct ipc_server_conn *conn, struct ipc_request *rq, const struct child *c)
+{
+	if (c && c->service->planned && c->service->planned->conf.segments)
+		return true;
+	ipc_refuse(conn, rq, "This service gets no segments: segments is no.");
+	return false;
 }
 
 static void on_segment(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
@@ -91,10 +107,8 @@ static void on_segment(struct ipc_server_conn *conn, struct ipc_request *rq, voi
 	int fd;
 	(void)body;
 
-	if (!c || !c->service->planned || !c->service->planned->conf.segments) {
-		ipc_refuse(conn, rq, "This service gets no segments: segments is no.");
+	if (!may_have_files(conn, rq, c))
 		return;
-	}
 	fd = new_segment(c->service->master, &reply.id, &err);
 	if (fd == SERVICE_NO_SPACE) {
 		reply.id = CONTROL_SEGMENT_NONE;
@@ -106,6 +120,25 @@ static void on_segment(struct ipc_server_conn *conn, struct ipc_request *rq, voi
 		return;
 	}
 	ipc_reply_fds(conn, rq, &reply, &fd, 1);
+	close(fd);
+}
+
+static void on_temp(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	struct child *c = child_of(conn);
+	struct control_none none = {0};
+	const char *err;
+	(void)body;
+
+	if (!may_have_files(conn, rq, c))
+		return;
+	struct master *m = c->service->master;
+	int fd = open_source(m, &err) < 0 ? -1 : segment_source_temp(m->segments, &err);
+	if (fd < 0) {
+		ipc_refuse(conn, rq, err);
+		return;
+	}
+	ipc_reply_fds(conn, rq, &none, &fd, 1);
 	close(fd);
 }
 
@@ -249,6 +282,7 @@ static const struct ipc_handler handlers[] = {
 	{&control_full_msg,     NULL,                        on_full,     true},
 	{&control_taken_msg,    NULL,                        on_taken,    true},
 	{&control_segment_msg,  &control_segment_reply_msg,  on_segment,  true},
+	{&control_temp_msg,     &control_done_msg,           on_temp,     true},
 	{&control_connect_msg,  &control_done_msg,           on_connect,  false},
 	{&control_connect_by_msg, &control_done_msg,         on_connect_by, false},
 };

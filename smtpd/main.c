@@ -7,13 +7,18 @@
 
 /* A segment ends here; a message may make it longer. */
 #define SEGMENT_SIZE (64 * 1024 * 1024)
-/* Of a message in memory; the rest goes to a temporary file. */
-#define MEMORY_MAX (1024 * 1024)
+/* Of a message in memory; the rest goes to a temporary file. So many octets may each of all connections hold. */
+#define MEMORY_MAX (256 * 1024)
 
 static int new_segment(void *arg, uint64_t *id_r, const char **err_r)
 {
 	int fd = service_new_segment(arg, id_r, err_r);
 	return fd == SERVICE_NO_SPACE ? SEGMENT_NO_SPACE : fd;
+}
+
+static int new_temp(void *arg, const char **err_r)
+{
+	return service_new_temp(arg, err_r);
 }
 
 static int start_root(struct service_ctx *svc, const char **err_r)
@@ -56,7 +61,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 		.segment_size = SEGMENT_SIZE,
 		.memory_max = MEMORY_MAX,
 		.disk_reserve = d->common->disk_reserve,
-		.tmp_dir = NULL,
+		.temp = new_temp,
 	};
 	d->submitter = submitter_new(&conf);
 	fiber_start("stop watch", watch_stop, d);

@@ -3,7 +3,8 @@
  * modes.
  *
  * Trust: every octet it reads is hostile; it parses commands and message text, never message
- * content beyond header fields' names. Writes only to the spool segment that master handed it.
+ * content beyond header fields' names. Writes only to the spool segment that master handed it, and
+ * large messages that are not complete to files without a name, from master too.
  * Owns: nothing durable but that segment until it is sealed.
  * Talks: to directoryd (may this address receive, who is this), to qmgr (there is a new record).
  */

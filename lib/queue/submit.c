@@ -12,6 +12,7 @@
 #include "queue/messages.h"
 #include "queue/segment.h"
 
+#define REST_OCTETS	   (64u * 1024) /* of a temporary file are written at once */
 #define SPACE_CACHE_MS	   1000
 #define OPEN_MS		   5000
 #define SPACE_FACTOR(size) ((size) + (size) / 2) /* rule 10 */
@@ -41,6 +42,7 @@ struct submission {
 	struct str memory;
 	int rest_fd; /* what memory_max does not hold; -1 none */
 	uint64_t rest_size;
+	struct str rest; /* what goes there next */
 	bool failed, disk_full;
 };
 
@@ -176,24 +178,54 @@ struct submission *submission_new(struct submitter *s)
 	return m;
 }
 
-static int open_rest(const char *dir)
+static int fail_rest(struct submission *m, bool full, const char *why)
 {
-	if (dir)
-		return open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	return memfd_create("message", MFD_CLOEXEC);
+	log_warning("A message's temporary file can't be written: %s", why);
+	m->disk_full = full;
+	m->failed = true;
+	return -1;
+}
+
+static int open_rest(struct submission *m)
+{
+	const struct submitter_conf *conf = &m->s->conf;
+	const char *err = "There is no memory for it.";
+	m->rest_fd = conf->temp ? conf->temp(conf->arg, &err) : memfd_create("message", MFD_CLOEXEC);
+	return m->rest_fd < 0 ? fail_rest(m, false, err) : 0;
+}
+
+static int do_write(void *arg)
+{
+	struct submission *m = arg;
+	return os_pwrite_all(m->rest_fd, m->rest.s, m->rest.len, m->rest_size);
+}
+
+/* On a helper thread: the disk may be slow. Many messages at once must not fill it, either. */
+static int flush_rest(struct submission *m)
+{
+	if (m->failed || !m->rest.len)
+		return m->failed ? -1 : 0;
+	if (m->s->conf.disk_reserve && submitter_may_accept(m->s, 0) == SUBMIT_DISK_FULL)
+		return fail_rest(m, true, "its disk has no more room than is kept free");
+	if (m->rest_fd < 0 && open_rest(m) < 0)
+		return -1;
+	if (io_call(do_write, m) < 0)
+		return fail_rest(m, errno == ENOSPC || errno == EDQUOT, strerror(errno));
+	m->rest_size += m->rest.len;
+	str_reset(&m->rest);
+	return 0;
 }
 
 static int write_rest(struct submission *m, const char *p, size_t n)
 {
-	if (m->rest_fd < 0)
-		m->rest_fd = open_rest(m->s->conf.tmp_dir);
-	if (m->rest_fd < 0 || os_pwrite_all(m->rest_fd, p, n, m->rest_size) < 0) {
-		m->disk_full = errno == ENOSPC || errno == EDQUOT;
-		m->failed = true;
-		log_warning("A message's temporary file can't be written: %m");
-		return -1;
+	while (n) {
+		size_t fits = num_min(n, REST_OCTETS - m->rest.len);
+		str_add(&m->rest, p, fits);
+		p += fits;
+		n -= fits;
+		if (m->rest.len == REST_OCTETS && flush_rest(m) < 0)
+			return -1;
 	}
-	m->rest_size += n;
 	return 0;
 }
 
@@ -202,7 +234,7 @@ int submission_write(struct submission *m, const void *p, size_t n)
 	if (m->failed)
 		return -1;
 	size_t fits = 0;
-	if (m->rest_size == 0 && m->memory.len < m->s->conf.memory_max) {
+	if (m->memory.len < m->s->conf.memory_max) {
 		fits = num_min(n, m->s->conf.memory_max - m->memory.len);
 		str_add(&m->memory, p, fits);
 	}
@@ -211,7 +243,7 @@ int submission_write(struct submission *m, const void *p, size_t n)
 
 uint64_t submission_size(const struct submission *m)
 {
-	return m->memory.len + m->rest_size;
+	return m->memory.len + m->rest_size + m->rest.len;
 }
 
 struct span submission_head(const struct submission *m)
@@ -224,6 +256,7 @@ void submission_abort(struct submission **m)
 	if (!*m)
 		return;
 	str_fini(&(*m)->memory);
+	str_fini(&(*m)->rest);
 	if ((*m)->rest_fd >= 0)
 		close((*m)->rest_fd);
 	mem_free(m);
@@ -291,9 +324,10 @@ enum submit_status submission_commit(
 	struct submission **mp, const struct envelope *env, struct span prefix, const char **err_r)
 {
 	struct submission *m = *mp;
+	bool whole = flush_rest(m) == 0;
 	enum submit_status status = m->disk_full ? SUBMIT_DISK_FULL : SUBMIT_FAILED;
 	*err_r = "The message's temporary file could not be written.";
-	if (!m->failed) {
+	if (whole) {
 		struct str envelope = STR_INIT;
 		envelope_put(&envelope, env);
 		struct segment_message message = {.trace = env->trace.s,

@@ -25,7 +25,8 @@ struct submitter_conf {
 	uint64_t segment_size;	 /* a new segment is asked for past this */
 	uint64_t memory_max;	 /* per message; more goes to a temporary file */
 	uint64_t disk_reserve;	 /* rule 10 */
-	const char *tmp_dir;	 /* for O_TMPFILE; NULL: a memfd */
+	/* An empty file without a name; -1 with *err_r. NULL: a memfd, which is memory after all. */
+	int (*temp)(void *arg, const char **err_r);
 };
 struct submitter *submitter_new(const struct submitter_conf *conf);
 /* Seals the segment. */

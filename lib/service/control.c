@@ -126,3 +126,4 @@ MSG(log, 15, control_none, no_fields);
 MSG(connect_by, 16, control_connect_by, connect_by_fields);
 MSG(take, 17, control_take, take_fields);
 MSG(taken, 18, control_taken, taken_fields);
+MSG(temp, 19, control_none, no_fields);

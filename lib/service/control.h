@@ -46,6 +46,9 @@ struct control_segment {
 };
 extern const struct ipc_msg control_segment_reply_msg;
 
+/* Call: a file without a name on the same disk; its descriptor comes with control_done. */
+extern const struct ipc_msg control_temp_msg;
+
 /* Call: a connection to one of the services' Unix sockets, made with the worker's own uid. */
 struct control_connect {
 	const char *name;

@@ -156,6 +156,25 @@ static int ask(struct engine *e, const struct ipc_msg *msg, const void *body,
 	return nfds ? fds[0] : -1;
 }
 
+/* Alone: what master has otherwise. */
+static int open_source(struct engine *e, const char **err_r)
+{
+	return e->segments ||
+			segment_source_open(e->ctx.common->queue_dir, &e->segments, err_r) == 0
+		? 0
+		: -1;
+}
+
+int service_new_temp(struct service_ctx *svc, const char **err_r)
+{
+	struct engine *e = engine_of(svc);
+	struct control_none none = {0};
+
+	if (e->alone)
+		return open_source(e, err_r) < 0 ? -1 : segment_source_temp(e->segments, err_r);
+	return ask(e, &control_temp_msg, &none, &control_done_msg, &none, io_deadline(ASK_MS), err_r);
+}
+
 int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **err_r)
 {
 	struct engine *e = engine_of(svc);
@@ -163,12 +182,10 @@ int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **er
 	struct control_segment reply = {.id = UINT64_MAX};
 	int fd;
 
-	if (e->alone) {
-		if (!e->segments &&
-			segment_source_open(svc->common->queue_dir, &e->segments, err_r) < 0)
-			return -1;
-		return segment_source_new(e->segments, geteuid(), getegid(), id_r, err_r);
-	}
+	if (e->alone)
+		return open_source(e, err_r) < 0
+			? -1
+			: segment_source_new(e->segments, geteuid(), getegid(), id_r, err_r);
 	fd = ask(e, &control_segment_msg, &none, &control_segment_reply_msg, &reply,
 		io_deadline(ASK_MS), err_r);
 	if (fd < 0 && reply.id == CONTROL_SEGMENT_NONE) {

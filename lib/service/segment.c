@@ -135,8 +135,8 @@ static int failed(const char *what, const char **err_r)
 {
 	bool full = errno == ENOSPC || errno == EDQUOT;
 
-	log_error("A spool segment can't be %s: %m.", what);
-	*err_r = full ? "The disk of the queue is full." : "A spool segment can't be created.";
+	log_error("%s: %m.", what);
+	*err_r = full ? "The disk of the queue is full." : "A file of the queue can't be created.";
 	return full ? SERVICE_NO_SPACE : -1;
 }
 
@@ -146,14 +146,21 @@ int segment_source_new(struct segment_source *s, uid_t uid, gid_t gid, uint64_t 
 	int fd = create(s, id_r), rc;
 
 	if (fd < 0)
-		return failed("created", err_r);
+		return failed("A spool segment can't be created", err_r);
 	/* The owner, too, must be on the medium: the writer syncs data only, and the queue manager is
 	 * to open it after a power cut. */
 	if ((geteuid() == 0 && uid != 0 && (fchown(fd, uid, gid) < 0 || fsync(fd) < 0)) ||
 		os_sync_dir(s->dir_fd) < 0) {
-		rc = failed("made durable", err_r);
+		rc = failed("A spool segment can't be made durable", err_r);
 		close(fd);
 		return rc;
 	}
 	return fd;
+}
+
+int segment_source_temp(struct segment_source *s, const char **err_r)
+{
+	int fd = openat(s->dir_fd, ".", O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+
+	return fd < 0 ? failed("A temporary file can't be created", err_r) : fd;
 }

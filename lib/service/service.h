@@ -107,6 +107,8 @@ void service_progress(struct service_ctx *svc);
  * SERVICE_NO_SPACE when the disk of the queue has none for it. */
 #define SERVICE_NO_SPACE (-2)
 int service_new_segment(struct service_ctx *svc, uint64_t *id_r, const char **err_r);
+/* An empty file without a name on the queue's disk, for what is too large for memory. -1 with *err_r. */
+int service_new_temp(struct service_ctx *svc, const char **err_r);
 
 /* Counts of the scoreboard change by themselves; a program that takes a descriptor out of serve calls these. */
 void service_conn_hold(struct service_ctx *svc);

@@ -20,5 +20,7 @@ void segment_source_close(struct segment_source **source);
 /* The descriptor of an empty file that belongs to uid:gid and whose name is durable; -1 or SERVICE_NO_SPACE with *err_r. */
 int segment_source_new(struct segment_source *source, uid_t uid, gid_t gid, uint64_t *id_r,
 	const char **err_r);
+/* An empty file beside them that has no name and never gets one. The same errors. */
+int segment_source_temp(struct segment_source *source, const char **err_r);
 
 #endif

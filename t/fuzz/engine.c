@@ -130,6 +130,13 @@ int service_new_segment(struct service_ctx *s, uint64_t *id_r, const char **err_
 	return -1;
 }
 
+int service_new_temp(struct service_ctx *s, const char **err_r)
+{
+	(void)s;
+	*err_r = "There are no files.";
+	return -1;
+}
+
 struct fiber_cond *service_stop_cond(struct service_ctx *s)
 {
 	(void)s;

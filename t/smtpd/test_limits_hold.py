@@ -1,7 +1,10 @@
 """Size, recipients, errors, lines, hops, time: each limit with its reply."""
+import os
+import pathlib
 import time
 
 import pytest
+import thurn as thurn_module
 from dialogue import Dialogue, accepted
 
 SETTINGS = {
@@ -17,7 +20,6 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def small():
-    import thurn as thurn_module
     t = thurn_module.Instance(settings=SETTINGS)
     yield t
     t.close()
@@ -158,3 +160,30 @@ def test_ten_thousand_recipients(instance):
                 d.expect("250 2.1.5")
         d("RCPT TO:<x@elsewhere.test>", "452 4.5.3")
         d("RSET", 250)
+
+
+def test_large_messages_wait_on_the_disk(thurn):
+    """Anybody can leave them half sent, on as many connections as he likes."""
+    lines = b"0123456789abcde\r\n" * 65536
+    with Dialogue(thurn.ports["smtp"]) as d:
+        d.hello()
+        d("MAIL FROM:<a@elsewhere.test>", 250)
+        d("RCPT TO:<anna@sandbox.test>", 250)
+        d("DATA", 354)
+        d.send(b"Subject: large\r\n\r\n" + lines * 2)
+
+        def files():
+            found = {}
+            for pid in thurn.pids("smtp"):
+                for fd in pathlib.Path("/proc/%d/fd" % pid).iterdir():
+                    found[os.readlink(fd)] = fd.stat().st_size
+            return found
+
+        folder = str(thurn.dir / "queue/segments/")
+        thurn_module.wait_for(lambda: any(size > len(lines) for name, size in files().items()
+                                          if name.startswith(folder) and name.endswith(" (deleted)")), 10, "a file")
+        assert not [name for name in files() if "memfd:" in name and "scoreboard" not in name]
+        d.send(lines + b".\r\n")
+        d.expect("250 2.0.0")
+    (message,) = thurn.wait_for_mail("anna")
+    assert message.endswith(b"Subject: large\r\n\r\n" + lines * 3)

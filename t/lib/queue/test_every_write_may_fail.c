@@ -77,13 +77,20 @@ static void add(struct run *r, unsigned n)
 									      : MAYBE;
 }
 
+static int temp(void *arg, const char **err_r)
+{
+	struct run *r = arg;
+	*err_r = "It is said to fail.";
+	return open(r->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
 static void start_submitter(struct run *r)
 {
 	struct submitter_conf conf = {.source = fresh,
 		.arg = r,
 		.segment_size = 100000,
 		.memory_max = MEMORY,
-		.tmp_dir = r->dir};
+		.temp = temp};
 	r->submitter = submitter_new(&conf);
 }
 

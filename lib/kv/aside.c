@@ -11,8 +11,7 @@
 #include "kv/kv.h"
 #include "os/os.h"
 
-/* But the mark, which goes last: before that nobody takes what is left for an environment. */
-static bool belongs_to_env(const char *name)
+bool env_owns_file(const char *name)
 {
 	size_t n = strlen(name);
 	return strncmp(name, "log.", 4) == 0 || strncmp(name, "__db", 4) == 0 ||
@@ -28,7 +27,7 @@ static int move_files(int from, int to)
 	int rc = 0;
 	errno = 0;
 	for (struct dirent *d; rc == 0 && (d = readdir(dir)); errno = rc == 0 ? 0 : errno)
-		if (belongs_to_env(d->d_name))
+		if (env_owns_file(d->d_name))
 			rc = renameat(from, d->d_name, to, d->d_name);
 	int error = errno;
 	closedir(dir);
@@ -50,6 +49,7 @@ static int mark(int dir)
 	return os_sync_dir(dir);
 }
 
+/* The mark goes last: before that nobody takes what is left for an environment. */
 static int move_all(int dir, int to)
 {
 	if (mark(dir) < 0 || move_files(dir, to) < 0 || sync_both(dir, to) < 0)

@@ -22,9 +22,20 @@
 #define PAGE_SIZE                                                                                  \
 	4096 /* smaller ones are several times slower, and 4096 is what the disk writes whole */
 #define DISK_FULL_LEFT (1024u * 1024)
+#define REWRITE_BLOCK  (256u * 1024)
+
+/* No need to sync it: after a power cut the files are what the medium has. */
+static void mark_unsynced(const struct env *e)
+{
+	int fd = openat(e->dir_fd, DB_UNSYNCED_NAME, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+}
 
 static int failed(struct env *e, int error, const char *what)
 {
+	if (e->env)
+		mark_unsynced(e);
 	snprintf(e->error, sizeof(e->error), "%s: %s", what, db_strerror(error));
 	/* We pass no invalid arguments: it is what the library found in its files. */
 	if (error == DB_PAGE_NOTFOUND || error == DB_VERIFY_BAD || (error == EINVAL && e->env))
@@ -104,10 +115,34 @@ static int open_file(const char *path, int flags, ...)
 	return -1;
 }
 
-static int sync_log(const struct env *e, const char *name)
+/* The library tries a sync that failed up to a hundred times, and believes the first that says well. So once one has
+ * failed all do, until the process has ended. Thread-local, since the library passes no context: an environment has a
+ * thread of its own. */
+static _Thread_local int sync_failed;
+
+static int sync_once(int fd)
+{
+	if (!sync_failed && fdatasync(fd) < 0)
+		sync_failed = errno ? errno : EIO;
+	errno = sync_failed;
+	return sync_failed;
+}
+
+static int rewrite(int fd)
+{
+	char *block = mem_alloc(REWRITE_BLOCK);
+	int rc = 0;
+	uint64_t at = 0;
+	for (ssize_t n; rc == 0 && (n = pread(fd, block, REWRITE_BLOCK, (off_t)at)) != 0; at += (uint64_t)n)
+		rc = n < 0 ? -1 : os_pwrite_all(fd, block, (size_t)n, at);
+	mem_free(&block);
+	return rc;
+}
+
+static int sync_file(const struct env *e, const char *name, bool again)
 {
 	int fd = openat(e->dir_fd, name, O_RDWR | O_CLOEXEC);
-	int rc = fd < 0 ? -1 : fdatasync(fd);
+	int rc = fd < 0 || (again && rewrite(fd) < 0) ? -1 : fdatasync(fd);
 	int error = errno;
 	if (fd >= 0)
 		close(fd);
@@ -116,17 +151,23 @@ static int sync_log(const struct env *e, const char *name)
 }
 
 /* Of a process that was killed: the library takes what it finds in the log for durable, and recovery writes and syncs
- * pages that would be ahead of the log after a power cut. */
-static int sync_logs(const struct env *e)
+ * pages that would be ahead of the log after a power cut.
+ * After a failure: the kernel told of a write that failed once, and what it could not write is now as clean as the
+ * rest. A sync alone would say well, so all is written again before (design rule 8). */
+static int sync_files(const struct env *e)
 {
+	bool again = faccessat(e->dir_fd, DB_UNSYNCED_NAME, F_OK, 0) == 0;
 	int copy = openat(e->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
 	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
 	if (!dir)
 		return errno;
 	for (struct dirent *d; rc == 0 && (d = readdir(dir));)
-		if (strncmp(d->d_name, "log.", 4) == 0 && sync_log(e, d->d_name) < 0)
+		if ((strncmp(d->d_name, "log.", 4) == 0 || (again && env_owns_file(d->d_name))) &&
+			sync_file(e, d->d_name, again) < 0)
 			rc = errno;
 	closedir(dir);
+	if (again && rc == 0)
+		unlinkat(e->dir_fd, DB_UNSYNCED_NAME, 0);
 	return rc;
 }
 
@@ -134,7 +175,7 @@ static int open_env(struct env *e, const struct kv_conf *conf)
 {
 	uint64_t cache = conf->cache_size ? conf->cache_size : CACHE_DEFAULT;
 	int rc = db_env_set_func_open(open_file);
-	if (rc || (rc = db_env_create(&e->env, 0)))
+	if (rc || (rc = db_env_set_func_fsync(sync_once)) || (rc = db_env_create(&e->env, 0)))
 		return rc;
 	DB_ENV *env = e->env;
 	env->app_private = e;
@@ -173,8 +214,10 @@ int env_open(struct env *e, const struct kv_conf *conf)
 		snprintf(e->error, sizeof(e->error), "%s was found damaged earlier", conf->dir);
 		return KV_DAMAGED;
 	}
-	int rc = sync_logs(e);
-	if (rc == 0)
+	int rc = sync_files(e);
+	if (rc)
+		mark_unsynced(e);
+	else
 		rc = open_env(e, conf);
 	for (const char *const *name = conf->tables; rc == 0 && *name; name++, e->tables++) {
 		if (e->tables == KV_TABLES_MAX)

@@ -45,7 +45,11 @@ int env_checkpoint(struct env *e, bool force);
 /* Operations in a batch: u8 op, u8 table, blob key, blob value (put only). */
 enum { OP_PUT = 1, OP_DELETE = 2 };
 
-#define DB_LOCK_NAME	"lock"
-#define DB_DAMAGED_NAME "damaged"
+#define DB_LOCK_NAME	 "lock"
+#define DB_DAMAGED_NAME	 "damaged"
+#define DB_UNSYNCED_NAME "unsynced"
+
+/* Is a file of that name one of the library's? */
+bool env_owns_file(const char *name);
 
 #endif

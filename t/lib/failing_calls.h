@@ -34,6 +34,7 @@ static struct {
 	int error;
 	unsigned at; /* 0: none fails */
 	atomic_uint count;
+	atomic_ullong written; /* octets, by pwrite */
 } fault;
 
 static bool fails(void)
@@ -56,7 +57,10 @@ static size_t shorter(size_t n)
 
 ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 {
-	return fails() ? -1 : syscall(SYS_pwrite64, fd, p, shorter(n), at);
+	ssize_t done = fails() ? -1 : syscall(SYS_pwrite64, fd, p, shorter(n), at);
+	if (done > 0)
+		fault.written += (unsigned long long)done;
+	return done;
 }
 
 /* The log's own lines are not meant. */
@@ -129,7 +133,7 @@ int openat(int dir, const char *name, int flags, ...)
 
 /* Runs with a fault at call 1, 1 + step, ... until one run is over before it comes to its fault (run says false). memory:
  * zeroed, shared with the processes that the run makes. least: as many calls there are at least. */
-static void fail_every_call(bool (*run)(void *memory, enum mode mode, int error, unsigned at), size_t memory,
+static inline void fail_every_call(bool (*run)(void *memory, enum mode mode, int error, unsigned at), size_t memory,
 	enum mode mode, int error, unsigned step, unsigned least)
 {
 	unsigned at = 1;

@@ -28,6 +28,7 @@ KERNELS = ",".join("-" + capability for capability in (
     "sys_time", "sys_module", "sys_boot", "sys_rawio", "mknod", "syslog"))
 HIDDEN = ("etc/thurn", "var/lib/thurn", "var/spool/thurn", "usr/lib/thurn")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+MNT_DETACH = 2
 CLONE_NEWCGROUP, CLONE_NEWNET = 0x02000000, 0x40000000
 GONE_S = 60  # until the last of its processes must have ended
 
@@ -286,7 +287,10 @@ def begin(root, group, systemd):
     mount_what_is_new(root)
     if systemd:
         prepare_for_systemd(root, group)
-    os.chroot(root)
+    os.chdir(root)
+    subprocess.run(["pivot_root", ".", "."], check=True)  # of this process, too; the old one lies on top
+    if ctypes.CDLL(None).umount2(b".", MNT_DETACH) != 0:
+        raise OSError("the old root stays")
     os.chdir("/")
     if systemd:
         become_systemd(systemd)

@@ -51,7 +51,7 @@ def test_the_sandbox_is_in_force(machine):
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.M)
     assert re.search(r"^Seccomp:\s+2$", status, re.M)
     bits = int(re.search(r"^CapBnd:\s+(\w+)$", status, re.M).group(1), 16)
-    assert bin(bits).count("1") == 8
+    assert bin(bits).count("1") == 9
 
 
 def test_mail_flows_and_a_reload_goes_through(machine):

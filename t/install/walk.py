@@ -23,6 +23,10 @@ DOORS = ("directory", "directory-auth", "directory-admin", "queue", "queue-agent
          "pop3d", "lmtp", "submit", "master")
 
 
+LOGS = ("/dev/log", "/run/systemd/journal/dev-log", "/run/systemd/journal/stdout")
+EVERYBODYS = ("/run/lock",)
+
+
 def read(path):
     with open(path) as f:
         return f.read()
@@ -82,7 +86,7 @@ class Sockets:
         there = self.unix.get(peer, ("", 0))[0]
         if listens:
             return "listen unix:" + own.rpartition("/")[2]
-        if there == "/dev/log":
+        if there in LOGS:
             return "log"
         if own.startswith("/run/thurn/"):
             return "accepted at " + own.rpartition("/")[2]
@@ -160,6 +164,7 @@ def all_files():
     for place in PLACES:
         yield place
         for folder, folders, files in os.walk(place):
+            folders[:] = [name for name in folders if os.path.join(folder, name) not in EVERYBODYS]
             for name in folders + files:
                 yield os.path.join(folder, name)
 

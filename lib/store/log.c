@@ -23,10 +23,25 @@ void log_init(struct log *log, int dirfd, const char *account)
 
 static void segment_free(struct segment *seg)
 {
+	seg->dropped = true;
+	if (seg->users)
+		return;
 	commit_free(&seg->commit);
 	if (seg->fd >= 0)
 		close(seg->fd);
 	mem_free(&seg);
+}
+
+void log_hold_segment(struct segment *seg)
+{
+	seg->users++;
+}
+
+void log_release_segment(struct segment *seg)
+{
+	seg->users--;
+	if (seg->dropped)
+		segment_free(seg);
 }
 
 void log_forget_after(struct log *log, uint64_t number)
@@ -289,9 +304,27 @@ void log_drop_window(struct log *log)
 	str_fini(&log->window.bytes);
 }
 
+/* Octets of a segment. May wait, and then the segment may be gone. */
+static ssize_t read_segment(struct log *log, struct segment *seg, char *p, size_t n, uint64_t offset)
+{
+	size_t got = 0;
+	while (got < n) {
+		ssize_t more = log->direct ? pread(seg->fd, p + got, n - got, (off_t)(offset + got))
+					   : io_pread(seg->fd, p + got, n - got, offset + got);
+		if (more < 0 && errno == EINTR)
+			continue;
+		if (more < 0)
+			return -1;
+		if (more == 0)
+			break;
+		got += (size_t)more;
+	}
+	return (ssize_t)got;
+}
+
 /* Reads around a position, in its segment: n octets from it on if they are there, and more for
- * later. */
-static int fill_window(struct log *log, uint64_t at, size_t n)
+ * later. 1: the log was read anew meanwhile, and it has to be done again. */
+static int try_fill_window(struct log *log, uint64_t at, size_t n)
 {
 	struct log_window *w = &log->window;
 	struct segment *seg = log_find(log, at);
@@ -311,26 +344,29 @@ static int fill_window(struct log *log, uint64_t at, size_t n)
 	/* A buffer of its own: another fiber may come while this one reads. */
 	struct str bytes = STR_INIT;
 	str_reserve(&bytes, want);
-	size_t got = 0;
-	while (got < want) {
-		uint64_t offset = SEGMENT_HEADER + at - seg->base + got;
-		ssize_t more = log->direct
-				       ? pread(seg->fd, bytes.s + got, want - got, (off_t)offset)
-				       : io_pread(seg->fd, bytes.s + got, want - got, offset);
-		if (more < 0 && errno == EINTR)
-			continue;
-		if (more < 0) {
-			str_fini(&bytes);
-			return -1;
-		}
-		if (more == 0)
-			break;
-		got += (size_t)more;
+	log_hold_segment(seg);
+	ssize_t got = read_segment(log, seg, bytes.s, want, SEGMENT_HEADER + at - seg->base);
+	bool dropped = seg->dropped;
+	int cause = errno;
+	log_release_segment(seg);
+	if (got < 0 || dropped) {
+		str_fini(&bytes);
+		errno = cause;
+		return dropped ? 1 : -1;
 	}
-	bytes.len = got;
+	bytes.len = (size_t)got;
 	str_fini(&w->bytes);
-	*w = (struct log_window){.at = at, .n = got, .bytes = bytes};
+	*w = (struct log_window){.at = at, .n = bytes.len, .bytes = bytes};
 	return 0;
+}
+
+static int fill_window(struct log *log, uint64_t at, size_t n)
+{
+	int rc;
+	do
+		rc = try_fill_window(log, at, n);
+	while (rc > 0);
+	return rc;
 }
 
 static bool window_has(const struct log_window *w, uint64_t at, size_t n)
@@ -369,14 +405,13 @@ int log_read(struct log *log, uint64_t at, size_t n, struct span *bytes_r)
 int log_get(struct log *log, uint64_t at, struct record *record_r)
 {
 	struct span bytes;
-	struct segment *seg = log_find(log, at);
-	if (!seg)
-		return 0;
 	if (see(log, at, RECORD_HEADER, &bytes) < 0)
 		return -1;
-	if (!record_parse_header(bytes, seg->salt, at, record_r))
+	const struct segment *seg = log_find(log, at); /* not before: seeing may wait */
+	uint32_t salt = seg ? seg->salt : 0;
+	if (!seg || !record_parse_header(bytes, salt, at, record_r))
 		return 0;
 	if (see(log, at, record_r->length, &bytes) < 0)
 		return -1;
-	return record_parse(bytes, seg->salt, at, record_r);
+	return record_parse(bytes, salt, at, record_r);
 }

@@ -19,6 +19,8 @@ struct segment {
 	bool bad;	       /* can't be used: base is unknown */
 	uint64_t room;	       /* file size when last looked at */
 	struct commit *commit; /* made at the first sync */
+	unsigned users;	       /* fibers that use it across a wait */
+	bool dropped;	       /* the log has forgotten it meanwhile: the last user frees it */
 };
 
 /* A piece of the log in memory. */
@@ -54,6 +56,9 @@ void log_know(struct log *log, uint64_t number);
 struct segment *log_segment(struct log *log, uint64_t number);
 /* The segment that holds the position; NULL none. */
 struct segment *log_find(struct log *log, uint64_t at);
+/* Either may be forgotten whenever this fiber waits (another one may recover the account), but between these two. */
+void log_hold_segment(struct segment *seg);
+void log_release_segment(struct segment *seg);
 /* Where its positions end: the lowest base of those behind it, UINT64_MAX for the last. That may be its own base, or
  * a lower one: then all of it was written anew elsewhere (format.h, crash argument 6). */
 uint64_t log_segment_end(struct log *log, const struct segment *seg);

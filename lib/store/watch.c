@@ -56,12 +56,14 @@ void watch_account(struct account *a)
 		hash_set(s->watched, span_make(&a->watch, sizeof(a->watch)), a);
 }
 
+/* One that was opened anew while sessions still have it shares the watch with its successor, whose it is then. */
 void watch_forget(struct account *a)
 {
-	if (a->watch < 0)
-		return;
-	hash_remove(a->store->watched, span_make(&a->watch, sizeof(a->watch)));
-	inotify_rm_watch(a->store->inotify, a->watch);
+	struct span key = span_make(&a->watch, sizeof(a->watch));
+	if (a->watch >= 0 && hash_find(a->store->watched, key) == a) {
+		hash_remove(a->store->watched, key);
+		inotify_rm_watch(a->store->inotify, a->watch);
+	}
 	a->watch = -1;
 }
 

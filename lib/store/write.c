@@ -271,7 +271,10 @@ static int sync_log(struct account *a, uint64_t from)
 			return -1;
 		if (!seg->commit)
 			seg->commit = commit_new(seg->fd, a->store->sync);
-		if (commit_wait(seg->commit) < 0) {
+		log_hold_segment(seg);
+		int rc = commit_wait(seg->commit);
+		log_release_segment(seg);
+		if (rc < 0) {
 			head_set_failed(&a->head, current);
 			return -1;
 		}

@@ -9,6 +9,7 @@
 #include "queue/drop.h"
 #include "submit/client.h"
 
+#define ASK_MS    10000 /* of who does not answer the message goes to the drop folder: programs wait for us */
 #define SUBMIT_MS 300000
 
 struct drop_work {
@@ -87,7 +88,7 @@ int mode_mail(struct sendmail *s)
 		};
 		for (size_t i = 0; i < m.nrecipient; i++)
 			m.recipients[i].address = s->recipients.v[i];
-		submit_send(s->pool, run_path(s, "submit"), SUBMIT_MS, &m);
+		submit_send(s->pool, run_path(s, "submit"), ASK_MS, SUBMIT_MS, &m);
 		status = report_refused(&m);
 		int kept = keep_for_later(s, &m);
 		status = kept == EX_OK ? status : kept;

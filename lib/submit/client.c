@@ -15,6 +15,7 @@ struct dialogue {
 	struct smtp_reply reply;
 	struct str line;
 	unsigned extensions;
+	int64_t ask_ms, ms;
 	bool broken; /* no more replies will come */
 };
 
@@ -134,10 +135,12 @@ static void data(struct dialogue *d)
 		return;
 	}
 	smtp_stuff_init(&stuff);
+	stream_set_timeout(d->stream, d->ms);
 	while (smtp_stuff_next(&stuff, &rest, &run))
 		stream_write_span(d->stream, run);
 	str_add_span(&d->line, smtp_stuff_end(&stuff));
 	command(d);
+	stream_set_timeout(d->stream, d->ask_ms);
 }
 
 static void transaction(struct dialogue *d, struct submit_recipient *v, size_t n)
@@ -168,17 +171,18 @@ static void all_later(struct submit_message *m, const char *why)
 	}
 }
 
-void submit_send(struct pool *pool, const char *socket_path, int64_t ms, struct submit_message *m)
+void submit_send(struct pool *pool, const char *socket_path, int64_t ask_ms, int64_t ms,
+	struct submit_message *m)
 {
-	struct dialogue d = {.pool = pool, .m = m};
-	int fd = io_connect_unix(socket_path, io_deadline(ms));
+	struct dialogue d = {.pool = pool, .m = m, .ask_ms = ask_ms, .ms = ms};
+	int fd = io_connect_unix(socket_path, io_deadline(ask_ms));
 	if (fd < 0) {
 		all_later(m, "the server is not running");
 		return;
 	}
 	d.reply.text = STR_IN(pool);
 	d.stream = stream_new(fd);
-	stream_set_timeout(d.stream, ms);
+	stream_set_timeout(d.stream, ask_ms);
 	if (!hello(&d))
 		all_later(m, reply_text(&d));
 	else

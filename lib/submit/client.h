@@ -36,7 +36,9 @@ struct submit_message {
 /* Recipients of one transaction; more go in several. */
 #define SUBMIT_RECIPIENTS_MAX 500
 
-/* Sets every recipient's fate. ms: limit of each wait. */
-void submit_send(struct pool *pool, const char *socket_path, int64_t ms, struct submit_message *m);
+/* Sets every recipient's fate. ask_ms: limit of each wait up to the message; nothing has been handed over by then, so that
+ * who gives up loses and repeats nothing. ms: limit of each wait from then on. */
+void submit_send(struct pool *pool, const char *socket_path, int64_t ask_ms, int64_t ms,
+	struct submit_message *m);
 
 #endif

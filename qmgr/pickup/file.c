@@ -71,7 +71,7 @@ static void submit(struct pickup *p, struct pool *pool, const struct drop_messag
 	};
 	for (size_t i = 0; i < m->recipients.n; i++)
 		to->recipients[i].address = m->recipients.v[i];
-	submit_send(pool, p->socket, p->conf->submit_timeout, to);
+	submit_send(pool, p->socket, p->conf->submit_timeout, p->conf->submit_timeout, to);
 	to->body = span_make(NULL, 0);
 	str_fini(&body);
 }

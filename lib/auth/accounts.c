@@ -82,11 +82,10 @@ static void ask_fiber(void *arg)
 
 /* --- what may have changed --- */
 
-/* behind: the place in the list. */
-static void make_due(struct auth_accounts *a, struct auth_account *account, struct list *behind)
+static void make_due(struct auth_accounts *a, struct auth_account *account, bool first)
 {
 	list_remove(&account->due);
-	list_add_after(behind, &account->due);
+	list_add_after(first ? &a->due : a->due.prev, &account->due); /* it may have been the last */
 	if (a->asking)
 		return;
 	a->asking = true;
@@ -101,7 +100,7 @@ static void all_may_have_changed(void *arg)
 	void *account;
 	a->changes++;
 	while (hash_next(a->by_id, &at, &key, &account))
-		make_due(a, account, a->due.prev);
+		make_due(a, account, false);
 }
 
 static void on_notice(void *arg, struct ipc_frame *frame)
@@ -118,7 +117,7 @@ static void on_notice(void *arg, struct ipc_frame *frame)
 		struct auth_account *account = find(a, changed.account);
 		a->changes++;
 		if (account)
-			make_due(a, account, &a->due);
+			make_due(a, account, true);
 	}
 	pool_free(&pool);
 }
@@ -159,7 +158,7 @@ bool auth_enter(struct auth_accounts *a, struct pool *pool, struct span ticket, 
 	login->account = get(a, reply_r->account, reply_r->user);
 	list_add_tail(&login->account->logins, &login->link);
 	if (a->changes != before) /* between the answer and now, as far as we know */
-		make_due(a, login->account, &a->due);
+		make_due(a, login->account, true);
 	return true;
 }
 

@@ -187,6 +187,18 @@ static void after_an_absence_everybody_is_asked_for(void **state)
 	wait_until_asked(f, 3);
 }
 
+static void a_notice_and_the_end_come_together(void **state)
+{
+	struct fixture *f = *state;
+	f->d.gone = "first";
+	auth_leave(f->accounts, &f->other.login);
+	say_changed(&f->d, "first");
+	assert_int_equal(ipc_flush(ipc_conn_ipc(f->d.conn), io_deadline(1000)), 0);
+	shutdown(f->d.fd, SHUT_RDWR);
+	wait_until_asked(f, 1);
+	assert_int_equal(f->many[0].told, 1);
+}
+
 static void a_change_right_behind_the_login_is_heard(void **state)
 {
 	struct fixture *f = *state;
@@ -217,6 +229,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_burst_of_notices_is_answered_once_or_twice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nobody_asks_about_what_is_not_here, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(after_an_absence_everybody_is_asked_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_notice_and_the_end_come_together, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_change_right_behind_the_login_is_heard, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_leaves_is_told_no_more, set_up, tear_down),
 	};

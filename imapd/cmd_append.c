@@ -144,8 +144,10 @@ static void keep(struct appending *a, struct append *m, struct spill *sp)
 		status = put_blob(a, m, message);
 	if (status != STORE_OK)
 		cmd_fail(a->cmd, status);
-	else
+	else {
+		a->size += m->blob.size;
 		*array_add(&a->messages) = *m;
+	}
 }
 
 /* --- the command --- */
@@ -165,6 +167,8 @@ static bool may_come(struct appending *a, uint64_t n)
 	else if (a->messages.n == APPEND_MESSAGES_MAX ||
 		 pool_used(cmd->pool) > APPEND_SUMMARIES_MAX)
 		cmd_no(cmd, "LIMIT", "Too many messages at once.");
+	else if (!account_has_room(a->s->account, a->size + n, a->messages.n + 1, NULL))
+		cmd_fail(cmd, STORE_OVER_QUOTA);
 	return cmd->status == CMD_NONE;
 }
 

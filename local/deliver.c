@@ -15,6 +15,9 @@ struct delivery {
 	struct str message, summary;
 	struct summary parsed;
 	struct blob blob;
+	enum { BLOB_NONE, BLOB_ON_ITS_WAY, BLOB_STORED } blob_state;
+	enum store_status blob_status;
+	struct fiber_cond blob_stored;
 	struct date now;
 	size_t next; /* the next recipient that has no fiber yet */
 	struct fiber_group fibers;
@@ -91,13 +94,28 @@ static int do_summarize(void *arg)
 	return 0;
 }
 
-static enum store_status store_blob(struct delivery *d)
+static enum store_status put_blob(struct delivery *d)
 {
 	const struct agent_job *job = d->job;
 	const char **readers = pool_array(job->pool, job->n, sizeof(*readers));
 	for (size_t i = 0; i < job->n; i++)
 		readers[i] = job->recipients[i].account;
 	return blob_put(d->l->store, str_span(&d->message), readers, job->n, &d->blob);
+}
+
+/* Once, for the first recipient that has room for it: a message that nobody takes would stay in the
+ * packs with each attempt anew. */
+static enum store_status store_blob(struct delivery *d)
+{
+	while (d->blob_state == BLOB_ON_ITS_WAY)
+		fiber_wait(&d->blob_stored, IO_FOREVER);
+	if (d->blob_state == BLOB_NONE) {
+		d->blob_state = BLOB_ON_ITS_WAY;
+		d->blob_status = put_blob(d);
+		d->blob_state = BLOB_STORED;
+		fiber_wake_all(&d->blob_stored);
+	}
+	return d->blob_status;
 }
 
 static enum store_status prepare(struct delivery *d)
@@ -113,7 +131,7 @@ static enum store_status prepare(struct delivery *d)
 	if (summary_parse(str_span(&d->summary), &d->parsed) < 0)
 		log_panic("local: a summary just made can't be read");
 	d->now = date_now();
-	return store_blob(d);
+	return STORE_OK;
 }
 
 /* --- one recipient --- */
@@ -152,7 +170,12 @@ static enum store_status append(
 {
 	const struct agent_job *job = d->job;
 	struct mailbox_info info;
+	const char *id = pool_printf(job->pool, "%s/%s", job->envelope->trace.s, r->address);
 	enum store_status status = find_mailbox(d, a, r, &info);
+	if (status == STORE_OK && !account_has_room(a, d->message.len, 1, id))
+		status = STORE_OVER_QUOTA;
+	if (status == STORE_OK)
+		status = store_blob(d);
 	if (status != STORE_OK)
 		return status;
 	int64_t sent = d->parsed.sent_s != SUMMARY_NO_DATE ? d->parsed.sent_s : d->now.utc_s;
@@ -163,7 +186,7 @@ static enum store_status append(
 		.internal_date = d->now.utc_s,
 		.zone = d->now.zone_min,
 		.sent_date = sent > 0 ? (uint64_t)sent : 0,
-		.delivery_id = pool_printf(job->pool, "%s/%s", job->envelope->trace.s, r->address),
+		.delivery_id = id,
 		.trace = job->envelope->trace.s,
 	};
 	return local_append(d->l, a, r->account, info.id, &what);

@@ -32,6 +32,21 @@ enum store_status blob_put(struct store *store, struct span body, const char *co
 	return packs_put(&store->packs, body, readers, nreaders, blob_r);
 }
 
+bool account_has_room(
+	struct account *a, uint64_t bytes, uint64_t messages, const char *delivery_id)
+{
+	unsigned char digest[OP_SEEN_SIZE];
+	uint32_t uid;
+	if ((!a->limits.bytes && !a->limits.messages) || account_refresh(a) != STORE_OK)
+		return true;
+	if (delivery_id) {
+		seen_digest(delivery_id, digest);
+		if (seen_find(a->live.seen, digest, &uid) > 0)
+			return true;
+	}
+	return !change_is_over_quota(a, bytes, messages);
+}
+
 static enum store_status sync_blobs(struct account *a, const struct append *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

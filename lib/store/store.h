@@ -69,6 +69,11 @@ void account_close(struct account **account);
  * until all its users have closed it, or opened it anew. Sessions are to end then. */
 bool account_is_stale(const struct account *account);
 void account_usage(struct account *account, uint64_t *bytes_r, uint64_t *messages_r);
+/* Would so much more be within the limits? A delivery_id (or NULL) that was delivered before needs no
+ * room. What mailbox_append says is final; this is to be asked before blob_put, as the body of a
+ * message that is then refused stays in the packs, once more for each attempt. */
+bool account_has_room(struct account *account, uint64_t bytes, uint64_t messages,
+	const char *delivery_id);
 /* The change counter: sequence of the last durable record (highest MODSEQ of the account). */
 uint64_t account_modseq(struct account *account);
 

@@ -69,10 +69,27 @@ def test_what_can_not_be_stored(own_worker):
 
 def test_quota(own_worker):
     w = own_worker()
-    w.directory.quota = (5000, 0)
+    w.directory.quota = (5000000, 0)
     c = w.client("anna")
-    assert c.append("INBOX", b"x" * 4000).startswith("OK")
-    assert c.append("INBOX", b"x" * 4000).startswith("NO [OVERQUOTA]")
+    packs = lambda: sum(f.stat().st_size for f in (w.dir / "store").rglob("*") if "packs" in str(f) and f.is_file())
+    assert c.append("INBOX", b"x" * 4000000).startswith("OK")
+    before = packs()
+    assert c.append("INBOX", b"x" * 4000000).startswith("NO [OVERQUOTA]")
+    assert packs() == before
+    c.send("a APPEND INBOX {1000001}\r\n")
+    assert c.until("a")[1].startswith("NO [OVERQUOTA]")
+    assert c.append("INBOX", b"x" * 900000).startswith("OK")
+
+
+def test_messages_at_once_are_over_quota_together(own_worker):
+    w = own_worker()
+    w.directory.quota = (5000, 3)
+    c = w.client("anna")
+    one = b"{2000+}\r\n" + b"x" * 2000
+    assert c.cmd(b"APPEND INBOX " + b" ".join([one] * 3))[1].startswith("NO [OVERQUOTA]")
+    one = b"{20+}\r\n" + b"x" * 20
+    assert c.cmd(b"APPEND INBOX " + b" ".join([one] * 4))[1].startswith("NO [OVERQUOTA]")
+    assert c.cmd(b"APPEND INBOX " + b" ".join([one] * 3))[1].startswith("OK")
 
 
 def test_malformed(worker, account):

@@ -42,6 +42,25 @@ def test_over_quota_is_put_off_and_refused_at_rcpt(instance):
         assert wait_for(lambda: s.rcpt("small@sandbox.test")[0] in (452, 552, 450, 451), 5, "a refusal")
 
 
+def packs(t):
+    return sum(f.stat().st_size for f in (t.dir / "store").rglob("*") if "packs" in str(f) and f.is_file())
+
+
+def test_what_is_over_quota_takes_no_room_with_each_attempt(instance):
+    t = instance(settings={"qmgr.retry_first": "1s", "qmgr.retry_most": "1s"}, users=("anna",))
+    t.add_user("small", None, "--quota", "1M")
+    text = "Subject: big\n\n" + "line of text\n" * 60000
+    t.deliver("small", text)
+    t.wait_for_mail("small")
+    t.deliver(["small", "anna"], text)
+    deferred = lambda: t.log().count("dsn=4.2.2")
+    assert wait_for(lambda: deferred() >= 1, 20, "the first attempt")
+    t.wait_for_mail("anna")
+    before = packs(t)
+    assert wait_for(lambda: deferred() >= 4, 30, "more attempts")
+    assert packs(t) == before
+
+
 def test_over_quota_may_bounce(instance):
     t = instance(settings={"local.over_quota": "bounce"}, users=("anna",))
     t.add_user("small", None, "--quota", "20k")

@@ -88,7 +88,7 @@ class Machine:
         self.ask("wait")
         self.boot()
 
-    def run(self, command, input="", check=True, timeout=60):
+    def run(self, command, input="", check=True, timeout=120):
         """A shell command, with a text or a file for its input: what it wrote."""
         given = {"input": input} if isinstance(input, str) else {"stdin": input}
         done = subprocess.run(

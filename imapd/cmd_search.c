@@ -10,7 +10,7 @@
 /* The needle: UTF-8, folded. */
 static void compile_text(struct cmd *cmd, struct span charset, struct search_key *key)
 {
-	struct str utf8 = STR_IN(cmd->pool), folded = STR_IN(cmd->pool);
+	struct str utf8 = STR_IN(cmd->pool), folded = STR_IN(cmd->pool), joined = STR_IN(cmd->pool);
 	struct needle *needle = pool_new_of(cmd->pool, struct needle);
 
 	if (charset.n)
@@ -19,6 +19,9 @@ static void compile_text(struct cmd *cmd, struct span charset, struct search_key
 		str_add_span(&utf8, key->text);
 	fold_put(&folded, str_span(&utf8));
 	needle->text = str_span(&folded);
+	str_add_span(&joined, needle->text);
+	search_join_blanks(&joined);
+	needle->joined = str_span(&joined);
 	key->data = needle;
 }
 

@@ -27,8 +27,12 @@ struct search_run {
 
 /* Text folded as the needle of search_text.c; made once for the whole command. */
 struct needle {
-	struct span text;
+	struct span text;   /* for bodies */
+	struct span joined; /* for headers: each run of blanks is one space */
 };
+
+/* Each run of blanks becomes one space. */
+void search_join_blanks(struct str *text);
 
 /* What the row's message is, read at first use; NULL or false when it can't be had: then nothing
  * matches. */

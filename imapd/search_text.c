@@ -17,23 +17,36 @@
 /* Text of one header field that is looked at. */
 #define FIELD_MAX (256 * 1024)
 
-static bool contains(struct span text, const struct needle *needle)
+static bool contains(struct span text, struct span word)
 {
-	struct span word = needle->text;
-
 	return word.n == 0 || (text.n >= word.n && memmem(text.p, text.n, word.p, word.n));
+}
+
+/* Where a header is folded its writer leaves a tab or many blanks for what a reader sees, and types,
+ * as one space. */
+void search_join_blanks(struct str *text)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text->len; i++) {
+		bool blank = text->s[i] == ' ' || text->s[i] == '\t';
+		if (!blank || n == 0 || text->s[n - 1] != ' ')
+			text->s[n++] = blank ? ' ' : text->s[i];
+	}
+	str_truncate(text, n);
 }
 
 static bool field_contains(struct search_run *r, struct span value, const struct needle *needle)
 {
-	if (needle->text.n == 0)
+	if (needle->joined.n == 0)
 		return true;
 	value.n = num_min(value.n, FIELD_MAX);
 	str_reset(&r->decoded);
 	str_reset(&r->folded);
 	encoded_put_decoded(&r->decoded, value);
 	fold_put(&r->folded, str_span(&r->decoded));
-	return contains(str_span(&r->folded), needle);
+	search_join_blanks(&r->folded);
+	return contains(str_span(&r->folded), needle->joined);
 }
 
 /* --- HEADER, FROM, SUBJECT ... --- */
@@ -117,7 +130,7 @@ struct matcher {
 static bool match_piece(struct matcher *m, struct span utf8)
 {
 	fold_put(&m->text, utf8);
-	if (contains(str_span(&m->text), m->needle))
+	if (contains(str_span(&m->text), m->needle->text))
 		return true;
 	if (m->text.len >= m->needle->text.n)
 		str_consume(&m->text, m->text.len - (m->needle->text.n - 1));

@@ -128,6 +128,19 @@ def test_addresses_are_found_as_the_envelope_has_them(worker, account):
         assert found(c, program) == want, program
 
 
+def test_folds_and_blanks_of_a_header_count_as_one_space(worker, account):
+    c = worker.client(account)
+    c.append("INBOX", b"Subject: a long\r\n\tsubject of\r\n    =?utf-8?q?many?=\t  words\r\n"
+                      b"From: Some\r\n\tBody <some@x.test>\r\nX-Test: one\ttwo\r\n\r\nthree\tfour\r\n")
+    c.ok("SELECT INBOX")
+    for program, want in (
+            ('SUBJECT "long subject of many words"', [1]), ('SUBJECT "LONG\tSUBJECT"', [1]), ('TEXT "subject of many"', [1]),
+            ('SUBJECT "of    many"', [1]), ('FROM "some body"', [1]), ('HEADER X-Test "one two"', [1]),
+            ('SUBJECT " long"', [1]), ('SUBJECT " "', [1]), ('SUBJECT "longsubject"', []), ('HEADER X-Test "onetwo"', []),
+            ('BODY "three\tfour"', [1]), ('BODY "three four"', [])):
+        assert found(c, program) == want, program
+
+
 def test_the_largest_number_is_no_star(worker, account):
     c = box(worker, account)
     assert found(c, "UID 4:4294967295", uid=True) == []

@@ -56,7 +56,7 @@ def test_warnings_and_errors_are_always_shown():
 @pytest.mark.parametrize("line", [
     "Nov 22 20:15:01 post thurn/master[7]: stopped",
     "2026-11-22T20:15:01.123456+00:00 post thurn/queue/qmgr[7]: delivery to=a@b.test relay=local delay=0.1",
-    "Nov  2 20:15:01 post sendmail[7]: /etc/aliases: 1 aliases",
+    "Nov  2 20:15:01 post thurn/directory/directoryd[7]: aliases loaded count=1",
 ])
 def test_both_forms_of_time(line):
     assert is_known(line)

@@ -43,6 +43,7 @@ struct ledger {
 	struct kv_batch *batch;	      /* gathers the next commit */
 	entries waiting;	      /* for it */
 	entries unflushed;	      /* FINISHED, committed, to be stamped after a flush */
+	entries parents;	      /* FINISHED and stamped; their children are forgotten when that is synced */
 	bool durable;		      /* somebody waits for the next commit to be flushed */
 	uint64_t gathered, committed; /* numbers of commits */
 	struct fiber_cond work, done;
@@ -405,6 +406,8 @@ static void stamp_flushed(struct ledger *l)
 		segment_stamp(e->segment, e->at);
 		load_unblock(l->q->loader, e->segment->id, e->at);
 		e->segment->rows--;
+		if (*e->parent)
+			*array_add(&l->parents) = *e;
 	}
 	if (l->unflushed.n)
 		spool_kick(l->q->spool);
@@ -417,8 +420,8 @@ static void committed(struct ledger *l, const struct entry *e)
 		message_saved(e->message);
 	else if (e->segment)
 		*array_add(&l->unflushed) = *e;
-	if (*e->parent)
-		delete_children(l, e->parent);
+	else if (*e->parent)
+		*array_add(&l->parents) = *e;
 }
 
 static void commit(struct ledger *l)
@@ -452,6 +455,17 @@ static void committer(void *arg)
 	}
 }
 
+/* Before that a power cut could bring the parent back, and its reports would be made once more. */
+static void sync_stamps(struct ledger *l)
+{
+	entries parents = l->parents;
+	l->parents = (entries)ARRAY_INIT;
+	spool_sync_stamps(l->q->spool);
+	for (size_t i = 0; i < parents.n; i++)
+		delete_children(l, parents.v[i].parent);
+	array_fini(&parents);
+}
+
 /* Once a second: flush what was committed, stamp what that finished, sync the stamps, note
  * positions. */
 static void housekeeper(void *arg)
@@ -472,7 +486,7 @@ static void housekeeper(void *arg)
 			array_fini(&l->unflushed);
 			l->unflushed = later;
 		}
-		spool_sync_stamps(l->q->spool);
+		sync_stamps(l);
 		list_each (at, spool_segments(l->q->spool)) {
 			struct segment *s = list_entry(at, struct segment, link);
 			if (segment_position(s) != s->saved)

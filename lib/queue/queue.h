@@ -40,7 +40,7 @@
  *  - a segment that can't be opened or read now keeps its rows; they are tried again.
  *  - mail made of mail (reports) is appended to qmgr's own segment and synced before the parent's
  *    outcome is written. Its id derives from parent and step, and the table of children remembers
- *    that it was made until the parent is done; the scanner of qmgr's own segment enters it too,
+ *    that it was made until the parent is durably done; the scanner of qmgr's own segment enters it too,
  *    before any agent gets work, for the crash in between.
  *  - database wiped or damaged: all segments are read from their start; stamped records are
  *    skipped, the others are new. What is lost is the count of attempts, the wish to hold, and

@@ -7,6 +7,7 @@ compared with what clients had been told by then.
 
 CUTS=5000 looks at so many moments, SEED=7 at others (the run itself differs each time). KEEP=1 leaves the disks that are wrong.
 """
+import collections
 import copy
 import os
 import pathlib
@@ -135,6 +136,28 @@ def test_a_segment_goes_when_what_was_stamped_in_it_is_durable(recorded):
                 wrong.append(node.path)
         now.happen(e)
     assert gone and not wrong, wrong
+
+
+@pytest.mark.limit(LIMIT)
+def test_that_a_report_was_made_is_forgotten_when_its_message_is_durably_done(recorded):
+    """Else the message would be tried again after a power cut, and reported again. The database's log has the report's name twice:
+    when it is entered and when it is deleted."""
+    now, places, named, wrong, forgotten = copy.deepcopy(recorded.blank), {}, collections.Counter(), [], 0
+    for e in recorded.cuts.events:
+        now.happen(e)
+        node = now.nodes.get(e.inode)
+        if e.kind != disk.WRITE or not node or not e.data:
+            continue
+        if node.path.startswith("queue/segments/") and e.data[:8] == b"TRec\1\0\0\0":
+            places[e.data[32:48]] = node, e.a
+        elif node.path.startswith("queue/db/log."):
+            for trace in re.findall(rb"([0-9A-Z]{16})failed\.", e.data):
+                named[trace] += 1
+                segment, at = places.get(trace, (None, 0))
+                if named[trace] == 2 and segment:
+                    forgotten += 1
+                    wrong += [trace for op in segment.pending if op[1] == "write" and op[2] == at + 56]
+    assert forgotten and not wrong, (forgotten, wrong)
 
 
 # What the server syncs, and somewhere a promise rests on it. Without that sync cuts must find something.

@@ -127,7 +127,7 @@ $(O)/fuzz/obj/%.o: %.c
 $(O)/fuzz/obj/%.o: %.S
 	@mkdir -p $(@D)
 	@clang $(FUZZ_CFLAGS) -Ilib -I. -MMD -MP -c -o $@ $<
--include $(shell test -d $(O) && find $(O) -type f -name '*.d')
+-include $(shell test -d $(O) && find $(O) -path $(O)/debian -prune -o -type f -name '*.d' -print)
 
 all: $(PROGRAMS)
 

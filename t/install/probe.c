@@ -1,6 +1,5 @@
 /* What a process may do: a line for each deed, "done" or "refused". The unit's sandbox is to refuse what would be done
  * without it, so the test runs this in both. It undoes what it did. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

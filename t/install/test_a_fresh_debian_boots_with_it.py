@@ -141,7 +141,7 @@ def test_systemd_understands_all_of_its_unit(machine):
 def test_each_directive_holds(machine, tmp_path):
     """The same deeds by a unit without directives, and by one with all of those that ours has."""
     source = pathlib.Path(__file__).with_name("probe.c")
-    subprocess.run(["cc", "-std=c17", "-O1", "-o", tmp_path / "probe", source], check=True)
+    subprocess.run(["cc", "-std=c17", "-O1", "-D_GNU_SOURCE", "-o", tmp_path / "probe", source], check=True)
     with open(tmp_path / "probe", "rb") as f:
         machine.run("cat >/usr/local/bin/probe && chmod 755 /usr/local/bin/probe", input=f)
     machine.run("mkdir -p /usr/lib/modules && touch /tmp/of-others /var/tmp/of-others /dev/of-others /usr/lib/modules/of-others")

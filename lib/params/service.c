@@ -21,7 +21,8 @@ const struct conf_row service_conf_rows[] = {
 	CONF_ROW(NUM, max_workers, "1", 1, 1000, "Most processes."),
 	CONF_ROW(NUM, connections, "1000", 1, 100000, "Connections that one process serves."),
 	CONF_ROW(NUM, connections_per_address, "0", 0, 0,
-		"Connections from one address, over all processes; 0 is no limit."),
+		"Connections from one address, or by a Unix socket of one user but root, over all processes; 0 is no "
+		"limit."),
 	CONF_ROW(BOOL, tls_wrap, "no", 0, 0, "Whether TLS starts with the first octet."),
 	CONF_ROW(TIME, tls_timeout, "30s", 1, 3600, "Limit for the handshake of such a connection."),
 	CONF_ROW(BOOL, segments, "no", 0, 0, "Whether master hands it spool segments."),

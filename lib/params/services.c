@@ -26,7 +26,7 @@ const struct params_service params_services[] = {
 		"Mail from other mail systems on this host."},
 	{"sendmail",
 		"program = smtpd\nlisten = unix:submit\nlisten_mode = 666\nuser = smtpd\n"
-		"segments = yes\nmin_workers = 1\nmax_workers = 4\nmode = local\n",
+		"segments = yes\nmin_workers = 1\nmax_workers = 4\nconnections_per_address = 100\nmode = local\n",
 		"Mail from programs on this host, through sendmail; the sender is known by uid."},
 	{"imap", "program = imap_login\nlisten = *:143\nmin_workers = 2\n" LOGIN MANY,
 		"IMAP clients; TLS by STARTTLS."},

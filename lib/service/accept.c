@@ -26,6 +26,7 @@ struct accepted {
 	size_t listener;
 	int fd;
 	struct sockaddr_storage peer;
+	struct sockaddr_storage counts_as;
 	bool counted; /* in the scoreboard's addresses */
 	bool taken;   /* passed by master, which says who connects */
 	uid_t uid;
@@ -93,10 +94,25 @@ void service_address_release(struct service_ctx *svc, const char *service, const
 		scoreboard_address_remove(e->sb, e->row_number, service, (struct sockaddr *)&sa);
 }
 
-static bool is_limited(const struct engine *e, const struct sockaddr_storage *peer)
+/* Who comes by a Unix socket counts by the uid, as a network in which there are no hosts (RFC 6666); root does not:
+ * nobody keeps it out. False: no limit is for this one. */
+static bool find_key(struct accepted *a)
 {
-	return e->ctx.conf->connections_per_address &&
-		(peer->ss_family == AF_INET || peer->ss_family == AF_INET6);
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&a->counts_as;
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+
+	if (a->peer.ss_family != AF_UNIX) {
+		a->counts_as = a->peer;
+		return a->peer.ss_family == AF_INET || a->peer.ss_family == AF_INET6;
+	}
+	if (os_peer(a->fd, &uid, &gid, &pid) < 0 || uid == 0)
+		return false;
+	v6->sin6_family = AF_INET6;
+	v6->sin6_addr.s6_addr[0] = 1;
+	memcpy(v6->sin6_addr.s6_addr + 4, &(uint32_t){uid}, 4);
+	return true;
 }
 
 static void uncount_address(struct accepted *a)
@@ -105,7 +121,7 @@ static void uncount_address(struct accepted *a)
 
 	if (a->counted)
 		scoreboard_address_remove(e->sb, e->row_number, e->ctx.instance,
-			(const struct sockaddr *)&a->peer);
+			(const struct sockaddr *)&a->counts_as);
 	a->counted = false;
 }
 
@@ -228,10 +244,10 @@ static bool is_over_limit(struct accepted *a)
 	struct engine *e = a->engine;
 	unsigned n;
 
-	if (!is_limited(e, &a->peer))
+	if (!e->ctx.conf->connections_per_address || !find_key(a))
 		return false;
 	n = scoreboard_address_add(e->sb, e->row_number, e->ctx.instance,
-		(const struct sockaddr *)&a->peer);
+		(const struct sockaddr *)&a->counts_as);
 	a->counted = true;
 	if (n <= e->ctx.conf->connections_per_address)
 		return false;
@@ -239,11 +255,16 @@ static bool is_over_limit(struct accepted *a)
 	return true;
 }
 
-static void log_over_limit(struct engine *e, const struct sockaddr_storage *peer)
+static void log_over_limit(struct engine *e, const struct accepted *a)
 {
 	struct str ip = STR_INIT;
+	uint32_t uid;
 
-	net_put_host(&ip, (const struct sockaddr *)peer);
+	memcpy(&uid, ((const struct sockaddr_in6 *)&a->counts_as)->sin6_addr.s6_addr + 4, 4);
+	if (a->peer.ss_family == AF_UNIX)
+		str_printf(&ip, "uid%u", uid);
+	else
+		net_put_host(&ip, (const struct sockaddr *)&a->peer);
 	log_info("refused service=%s peer=%s reason=connections_per_address", e->ctx.instance,
 		str_c(&ip));
 	str_fini(&ip);
@@ -265,7 +286,7 @@ static void admit(struct listener *l, int fd, const struct sockaddr_storage *pee
 	*a = (struct accepted){.engine = e, .listener = l->index, .fd = fd, .peer = *peer};
 	if (is_over_limit(a)) {
 		e->row->refused++;
-		log_over_limit(e, peer);
+		log_over_limit(e, a);
 		refuse(e, fd, e->ctx.service->over_limit_reply);
 		mem_free(&a);
 		return;

@@ -1,8 +1,10 @@
 """Mode local: the peer's uid is the login, and no other is needed."""
 import os
 import pwd
+import time
 
 import pytest
+import thurn as thurn_module
 from dialogue import Dialogue
 
 
@@ -70,3 +72,55 @@ def test_other_commands(d):
     d("AUTH PLAIN", "500 5.5.1")
     d("STARTTLS", "500 5.5.1")
     d("LHLO x", "500 5.5.1")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_one_user_does_not_take_all_connections(instance):
+    """His own are limited; others and root come in as ever, and he does again when he has let go."""
+    thurn = instance(settings={"sendmail:connections_per_address": 3, "sendmail:min_workers": 2, "sendmail:max_workers": 2})
+    path = thurn.dir / "run/submit"
+    path.parent.chmod(0o755)
+
+    def as_user(uid, work):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setgroups([])
+                os.setresuid(uid, uid, uid)
+                work()
+            except BaseException:
+                os.write(full, b"!")
+                os._exit(1)
+            os._exit(0)
+        return pid
+
+    def takes_all():
+        held = [Dialogue(None, path=path) for _ in range(3)]
+        for _ in range(5):
+            with Dialogue(None, greeting="421 4.7.0", path=path) as d:
+                d.expect(None)
+        os.write(full, b"x")
+        os.read(go, 1)
+        held.pop().sock.close()
+        end = time.monotonic() + 20 * thurn_module.SLOW
+        while True:
+            try:
+                return Dialogue(None, path=path)
+            except AssertionError:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+
+    seen, full = os.pipe()
+    go, let_go = os.pipe()
+    first = as_user(54321, takes_all)
+    assert os.read(seen, 1) == b"x"
+    second = as_user(54322, lambda: [Dialogue(None, path=path) for _ in range(3)])
+    assert os.waitpid(second, 0)[1] == 0
+    with Dialogue(None, path=path) as d:
+        d.hello()
+        d.message(sender="anna@sandbox.test", to="anna@sandbox.test")
+    os.write(let_go, b"x")
+    assert os.waitpid(first, 0)[1] == 0
+    assert len(thurn.wait_for_log("(?s)(refused service=sendmail peer=uid54321 reason=connections_per_address.*){5}").group()) > 0
+    for fd in seen, full, go, let_go:
+        os.close(fd)

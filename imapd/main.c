@@ -42,6 +42,7 @@ static void stop(struct service_ctx *svc)
 {
 	struct imapd *imapd = svc->state;
 
+	fiber_group_wait(&imapd->watching, IO_FOREVER);
 	store_close(&imapd->store);
 }
 

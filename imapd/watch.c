@@ -5,9 +5,6 @@
 
 #include "io/loop.h"
 
-/* How long a fiber whose sessions have all left may still sit in its wait. */
-#define LINGER_MS 30000
-
 struct watch {
 	struct imapd *imapd;
 	struct account *account;
@@ -18,6 +15,7 @@ struct watch {
 
 struct idler {
 	struct list link;
+	struct watch *watch; /* NULL: it has given up */
 	struct session *session;
 };
 
@@ -33,12 +31,26 @@ static void wake(struct watch *w)
 	}
 }
 
+/* Out of the table first: who comes while the account is closed gets another one. */
 static void watch_free(struct watch *w)
 {
+	struct fiber_group *group = &w->imapd->watching;
+
 	hash_remove(w->imapd->watches, span_of(w->id));
 	account_close(&w->account);
 	mem_free(&w->id);
 	mem_free(&w);
+	fiber_group_leave(group);
+}
+
+/* The account has failed: its sessions are to find out. */
+static void give_up(struct watch *w)
+{
+	wake(w);
+	list_each (link, &w->idlers) {
+		list_entry(link, struct idler, link)->watch = NULL;
+		list_remove(link);
+	}
 }
 
 static void watch_fiber(void *arg)
@@ -46,33 +58,52 @@ static void watch_fiber(void *arg)
 	struct watch *w = arg;
 
 	while (!list_is_empty(&w->idlers)) {
-		account_wait(w->account, w->seen, io_deadline(LINGER_MS));
+		bool news = account_wait(w->account, w->seen, IO_FOREVER) == 0;
 		uint64_t now = account_modseq(w->account);
-		if (now != w->seen)
+		if (news && now == w->seen)
+			give_up(w);
+		else if (now != w->seen)
 			wake(w);
 		w->seen = now;
 	}
 	watch_free(w);
 }
 
+static struct watch *find(const struct session *s)
+{
+	return hash_find(s->imapd->watches, span_of(s->account_id));
+}
+
+static struct watch *watch_new(struct session *s, struct account *account, uint64_t seen)
+{
+	struct watch *w = mem_new(struct watch);
+
+	w->imapd = s->imapd;
+	w->account = account;
+	w->id = mem_strdup(s->account_id);
+	w->seen = seen;
+	list_init(&w->idlers);
+	hash_set(s->imapd->watches, span_of(w->id), w);
+	fiber_group_enter(&s->imapd->watching);
+	fiber_start("watch", watch_fiber, w);
+	return w;
+}
+
+/* One for an account, though opening it waits. */
 static struct watch *watch_get(struct session *s)
 {
-	struct watch *w = hash_find(s->imapd->watches, span_of(s->account_id));
+	struct account *account;
+	struct watch *w;
 
-	if (w)
-		return w;
-	w = mem_new(struct watch);
-	w->imapd = s->imapd;
-	list_init(&w->idlers);
-	if (account_open(s->imapd->store, s->account_id, false, &s->limits, &w->account) !=
-		STORE_OK) {
-		mem_free(&w);
-		return NULL;
+	while (!(w = find(s))) {
+		if (account_open(s->imapd->store, s->account_id, false, &s->limits, &account) !=
+			STORE_OK)
+			return NULL;
+		uint64_t seen = account_modseq(account);
+		if (!find(s))
+			return watch_new(s, account, seen);
+		account_close(&account);
 	}
-	w->id = mem_strdup(s->account_id);
-	w->seen = account_modseq(w->account);
-	hash_set(s->imapd->watches, span_of(w->id), w);
-	fiber_start("watch", watch_fiber, w);
 	return w;
 }
 
@@ -85,6 +116,7 @@ void watch_join(struct session *s)
 		return;
 	s->idler = mem_new(struct idler);
 	s->idler->session = s;
+	s->idler->watch = w;
 	list_add_tail(&w->idlers, &s->idler->link);
 }
 
@@ -92,8 +124,11 @@ void watch_leave(struct session *s)
 {
 	if (!s->idler)
 		return;
+	struct watch *w = s->idler->watch;
 	list_remove(&s->idler->link);
 	mem_free(&s->idler);
+	if (w && list_is_empty(&w->idlers))
+		account_end_waits(w->account); /* it goes with the last */
 }
 
 enum watch_event watch_wait(struct session *s, int64_t deadline)

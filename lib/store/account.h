@@ -75,6 +75,7 @@ struct account {
 
 	struct fiber_mutex mutex; /* before the lock of head.fd */
 	struct fiber_cond changed;
+	uint64_t waits_ended; /* times */
 	unsigned unsynced; /* lazy records since the last sync */
 	struct loop_timer *lazy_timer;
 	bool upkeep; /* a checkpoint is being made */

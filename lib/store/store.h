@@ -78,8 +78,11 @@ bool account_has_room(struct account *account, uint64_t bytes, uint64_t messages
 uint64_t account_modseq(struct account *account);
 
 /* Waits until something durable changed after modseq `since` (returns 0), or the deadline (-1).
- * What IDLE sleeps in. Wakes for changes by any process. */
+ * What IDLE sleeps in. Wakes for changes by any process. Also 0, at once and without a change, when the account
+ * can't be used any more. */
 int account_wait(struct account *account, uint64_t since, int64_t deadline);
+/* For those in account_wait now the deadline has come. */
+void account_end_waits(struct account *account);
 
 /* --- mailboxes --- */
 

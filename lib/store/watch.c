@@ -77,14 +77,21 @@ void watch_close(struct store *s)
 		hash_free(&s->watched);
 }
 
+void account_end_waits(struct account *a)
+{
+	a->waits_ended++;
+	fiber_wake_all(&a->changed);
+}
+
 int account_wait(struct account *a, uint64_t since, int64_t deadline)
 {
+	uint64_t before = a->waits_ended;
 	watch_account(a);
 	for (;;) {
 		if (account_refresh(a) != STORE_OK || a->shown.sequence > since)
 			return 0;
 		int64_t now = clock_mono_ms();
-		if (now >= deadline)
+		if (now >= deadline || a->waits_ended != before)
 			return -1;
 		log_drop_window(&a->log);
 		int64_t poll = now + POLL_MS;

@@ -1,9 +1,10 @@
+import os
 import threading
 import time
 
 import pytest
 
-from thurn import SAN
+from thurn import SAN, SLOW
 
 
 def idle(c):
@@ -105,3 +106,27 @@ def test_news_from_another_process(own_worker):
     d.ok("STORE 1 +FLAGS (\\Flagged)")
     assert c.line() == b"* 1 RECENT\r\n"
     assert c.line() == b"* 1 FETCH (FLAGS (\\Flagged \\Recent))\r\n"
+
+
+def test_an_account_that_fails_ends_its_own_sessions_only(own_worker):
+    worker = own_worker()
+    c, other = worker.selected("bad"), worker.client("good")
+    idle(c)
+    head, = worker.dir.glob("store/*/*/bad/head")
+    os.truncate(head, 0)  # its notice is heard
+    other.ok("NOOP")
+    assert c.line().startswith(b"* BYE [UNAVAILABLE]")
+    assert c.line() == b""
+    other.ok("NOOP")
+
+
+def test_a_stop_waits_for_no_watch(own_worker):
+    worker = own_worker()
+    for i in range(5):
+        c = worker.selected("a%d" % i)
+        idle(c)
+    start = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - start < 15 * SLOW
+    assert worker.process.returncode == 0
+    worker.start()

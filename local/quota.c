@@ -86,14 +86,17 @@ static void watch(void *arg)
 {
 	struct local *l = arg;
 	struct pool *pool = pool_new("quota");
-	for (;;) {
+	while (!l->svc->stopping) {
 		size_t n;
 		const char **v = over_accounts(l, pool, &n);
-		for (size_t i = 0; i < n; i++)
+		service_conn_hold(l->svc); /* a stop closes the store: it waits for the look under way */
+		for (size_t i = 0; i < n && !l->svc->stopping; i++)
 			check(l, v[i]);
+		service_conn_release(l->svc);
 		pool_reset(pool);
 		io_sleep(CHECK_MS);
 	}
+	pool_free(&pool);
 }
 
 void quota_start(struct local *l)

@@ -1,9 +1,12 @@
 """Descriptors or memory run out in one program: temporary errors, nobody else notices, no processor is burnt, nothing is lost, and
 it recovers by itself."""
 import os
+import re
 import resource
+import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -111,7 +114,7 @@ def test_there_is_not_even_a_reserve(instance):
 
 
 def test_workers_without_descriptors_answer_later(instance):
-    """imapd can't open the accounts, local neither, directoryd no connections: all is well again when they can."""
+    """imapd can't open the accounts, local neither, qmgr no segments: all is well again when they can."""
     thurn = instance(users=("anna", "bert", "cleo", "dora"), settings={**ONE, "qmgr.retry_first": "1s", "qmgr.retry_most": "2s"})
     usual = {}
     for service in ("imapd", "local-agent", "queue"):
@@ -137,6 +140,48 @@ def test_workers_without_descriptors_answer_later(instance):
         if os.path.exists("/proc/%d" % pid):
             prlimit(pid, "nofile", limits)
     wait_until_all_there(lambda: found(thurn), traffic.acknowledged, traffic.sent)
+
+
+@pytest.mark.skipif(not full(), reason="THURN_FULL=1: it is waited for half a minute, as in directoryd/test_directoryd_may_fail.py")
+def test_a_directory_without_descriptors_is_not_there_for_now(instance):
+    """Who is connected to it goes on; who has to connect hears that later, and says so; it takes them by itself."""
+    thurn = instance(settings={**ONE, "imaps:min_workers": 1, "imaps:max_workers": 1})
+    (pid,) = thurn.pids("directory")
+    usual = usual_limit(pid)
+    assert accepts(thurn) and thurn.imaps("anna").noop()[0] == "OK"
+    with thurn.lmtp() as s:
+        s.ehlo()
+        assert s.mail("s@elsewhere.test")[0] == 250 and s.rcpt("anna@sandbox.test")[0] == 250
+        prlimit(pid, "nofile", 3)  # what is open stays so
+        assert s.rcpt("bert@sandbox.test")[0] == 250
+    for service in "smtp", "imaps":  # those that come after them have no connection to it
+        for old in thurn.pids(service):
+            os.kill(old, signal.SIGKILL)
+            t.wait_for(lambda: thurn.pids(service) not in ([], [old]), 10, "the next worker")
+    before, told = processor_time(pid), []
+
+    def attempt(work):
+        try:
+            work()
+            told.append("done")
+        except (OSError, AssertionError) as e:
+            told.append(str(e))
+
+    def send():
+        with wire.Smtp(thurn.ports["smtp"]) as s:
+            reply = s.message("s@elsewhere.test", "anna@sandbox.test", message("x"))
+            assert reply.startswith("250"), reply
+
+    threads = [threading.Thread(target=attempt, args=(work,)) for work in (send, lambda: wire.Imap(thurn, "anna").close())]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(60 * t.SLOW)
+    assert len(told) == 2 and all(re.search(r"\A451 4\.3\.0|NO \[UNAVAILABLE\]", x) for x in told), told
+    assert processor_time(pid) - before < 2, "it spins"
+    prlimit(pid, "nofile", usual)
+    t.wait_for(lambda: accepts(thurn), 20, "250")
+    assert thurn.imaps("anna").noop()[0] == "OK" and thurn.pids("directory") == [pid]
 
 
 def limit_memory(pid, more):

@@ -240,7 +240,8 @@ struct flag_change {
 	size_t nkeywords;
 	uint64_t unchanged_since; /* CONDSTORE; UINT64_MAX: no condition */
 };
-/* uids ascending. Messages that fail unchanged_since are returned (pool) and not changed. */
+/* uids ascending. Messages that fail unchanged_since, and those that another session has expunged,
+ * are returned (pool, ascending) and not changed. */
 enum store_status view_store(struct view *view, const uint32_t *uids, size_t n,
 	const struct flag_change *change, struct pool *pool, uint32_t **failed_r, size_t *nfailed_r);
 /* Removes those of uids that are still there; with only_deleted those that have \Deleted. */

@@ -109,6 +109,8 @@ static enum store_status put_flags(struct storing *s, const uint32_t *uids, size
 	for (size_t i = 0; i < n; i++)
 		if (find_slot(&f, uids[i], &slot))
 			store_slot(s, slot);
+		else
+			*array_add(&s->failed) = uids[i];
 	close_range(s);
 	s->op.ranges = str_span(&s->ranges);
 	if (s->ranges.len)

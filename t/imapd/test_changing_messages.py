@@ -106,6 +106,24 @@ def test_no_expunge_during_commands_with_sequence_numbers(worker, account):
     assert b"UID 3" in d.ok("FETCH 2 UID")[0]
 
 
+def test_what_another_session_expunged_is_not_stored_to(worker, account):
+    c, d = box(worker, account), worker.selected(account)
+    c.ok("STORE 2,4 +FLAGS.SILENT (\\Deleted)")
+    c.ok("EXPUNGE")
+    lines = d.no("STORE 1:5 +FLAGS (\\Seen $x)", "EXPUNGEISSUED")
+    told = [line for line in lines if b" FETCH " in line]
+    assert [line.split()[1] for line in told] == [b"1", b"3", b"5"] and all(b"\\Seen $x" in line for line in told)
+    assert [line for line in d.no("STORE 2,4 +FLAGS (\\Flagged)", "EXPUNGEISSUED") if b" FETCH " in line] == []
+    # RFC 2180 4.2.1: silently it is done to the others; RFC 3501 6.4.8: a UID that is no more is no error.
+    d.ok("STORE 1:5 +FLAGS.SILENT (\\Flagged)")
+    lines = d.ok("UID STORE 4:5 +FLAGS (\\Draft)")
+    assert [line.split()[1] for line in lines if b" FETCH " in line] == [b"5"]
+    assert [line for line in lines if b"EXPUNGE" in line] == [b"* 2 EXPUNGE", b"* 3 EXPUNGE"]
+    d.ok("STORE 1:3 +FLAGS (\\Answered)")
+    for seq in (1, 2, 3):
+        assert {b"\\Seen", b"\\Flagged", b"\\Answered", b"$x"} <= set(flags(d, seq))
+
+
 def test_keywords_have_a_limit(worker, account):
     c = box(worker, account, 1)
     for i in range(64):

@@ -203,6 +203,27 @@ static void changes_since_are_refused(void **state)
 	view_close(&view);
 }
 
+static void what_is_expunged_elsewhere_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t first = fixture_fill(f, f->inbox, 3, 0), uids[] = {first, first + 1, first + 2},
+		 *failed;
+	size_t nfailed;
+	struct view *view = fixture_view(f, f->inbox, false),
+		    *other = fixture_view(f, f->inbox, false);
+	assert_ok(view_expunge(other, uids + 1, 1, false));
+	struct flag_change change = {
+		.op = FLAGS_ADD, .flags = MSG_FLAGGED, .unchanged_since = UINT64_MAX};
+	assert_ok(view_store(view, uids, 3, &change, f->pool, &failed, &nfailed));
+	assert_int_equal(nfailed, 1);
+	assert_int_equal(failed[0], first + 1);
+	assert_int_equal(view_row(view, 1)->flags, MSG_FLAGGED);
+	assert_int_equal(view_row(view, 2)->flags, 0);
+	assert_int_equal(view_row(view, 3)->flags, MSG_FLAGGED);
+	view_close(&other);
+	view_close(&view);
+}
+
 static void each_message_is_recent_to_one_session(void **state)
 {
 	struct fixture *f = *state;
@@ -372,6 +393,7 @@ int main(void)
 		FIXTURE_TEST(flags_are_set_added_and_removed),
 		FIXTURE_TEST(keywords_get_bits_and_keep_them),
 		FIXTURE_TEST(changes_since_are_refused),
+		FIXTURE_TEST(what_is_expunged_elsewhere_is_refused),
 		FIXTURE_TEST(each_message_is_recent_to_one_session),
 		FIXTURE_TEST(a_read_only_view_changes_nothing),
 		FIXTURE_TEST(a_move_is_one_change),

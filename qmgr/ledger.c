@@ -23,13 +23,14 @@ static const char *const tables[] = {
 	NULL,
 };
 
-enum entry_kind { ENTRY_SAVED, ENTRY_FINISHED };
+enum entry_kind { ENTRY_SAVED, ENTRY_FINISHED, ENTRY_CHANGED };
 
 /* What is to be done once the changes that wait are committed. */
 struct entry {
 	enum entry_kind kind;
 	struct message *message; /* SAVED */
-	struct segment *segment; /* FINISHED, when it had a row */
+	struct segment *segment; /* FINISHED, when it had a row; CHANGED: that has one row less, NULL none */
+	uint64_t id;		 /* CHANGED: of the segment */
 	uint64_t at;
 	char parent[TRACE_ID_LEN + 1]; /* FINISHED, when it had children */
 };
@@ -193,9 +194,12 @@ void ledger_finish(struct ledger *l, struct message *m)
 	}
 }
 
-void ledger_drop_lost(struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row)
+void ledger_drop_lost(
+	struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row, struct segment *s)
 {
 	delete_row(l, segment, at, row->next_s, row->trace);
+	*array_add(&l->waiting) =
+		(struct entry){.kind = ENTRY_CHANGED, .segment = s, .id = segment, .at = at};
 	log_error("the message of a queue row is gone; the row is closed trace=%s", row->trace);
 }
 
@@ -204,6 +208,7 @@ void ledger_put_off(struct ledger *l, uint64_t segment, uint64_t at, const struc
 	struct queue_row later = *row;
 	later.next_s = due_s;
 	put_row(l, segment, at, row->next_s, &later);
+	*array_add(&l->waiting) = (struct entry){.kind = ENTRY_CHANGED, .id = segment, .at = at};
 }
 
 /* --- segments and children --- */
@@ -356,7 +361,7 @@ static void count_page(struct ledger *l, const struct kv_row *v, size_t n, struc
 		if (s)
 			s->rows++;
 		else if (ledger_row(l, id, at, pool, &row) == 1)
-			ledger_drop_lost(l, id, at, &row);
+			ledger_drop_lost(l, id, at, &row, NULL);
 	}
 }
 
@@ -414,10 +419,22 @@ static void stamp_flushed(struct ledger *l)
 	array_reset(&l->unflushed);
 }
 
+/* Who looks at the row now finds what was made of it. */
+static void row_changed(struct ledger *l, const struct entry *e)
+{
+	load_unblock(l->q->loader, e->id, e->at);
+	if (!e->segment)
+		return;
+	e->segment->rows--;
+	spool_kick(l->q->spool);
+}
+
 static void committed(struct ledger *l, const struct entry *e)
 {
 	if (e->kind == ENTRY_SAVED)
 		message_saved(e->message);
+	else if (e->kind == ENTRY_CHANGED)
+		row_changed(l, e);
 	else if (e->segment)
 		*array_add(&l->unflushed) = *e;
 	else if (*e->parent)

@@ -16,9 +16,11 @@ void ledger_save(struct ledger *l, struct message *m);
 /* Deletes the row; then, when that is flushed, stamps the record. The message may be freed at once.
  * */
 void ledger_finish(struct ledger *l, struct message *m);
-/* Deletes a row whose record is gone. */
-void ledger_drop_lost(struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row);
-/* A row whose record can't be read now: due again at that time. */
+/* Deletes a row whose record is gone; s: its segment, NULL when that is gone, too. Its place, which the caller has
+ * blocked, is free with the commit: until then the row is still found. */
+void ledger_drop_lost(
+	struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row, struct segment *s);
+/* A row whose record can't be read now: due again at that time. Its place is free with the commit. */
 void ledger_put_off(struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row, int64_t due_s);
 /* All changes up to now are durable when it returns. */
 void ledger_sync(struct ledger *l);

@@ -55,14 +55,17 @@ bool load_is_blocked(struct loader *l, uint64_t segment, uint64_t at)
 
 /* --- one message --- */
 
-static void not_now(struct loader *l, uint64_t segment, uint64_t at, const struct queue_row *row)
+/* True when its row is changed. */
+static bool not_now(struct loader *l, uint64_t segment, uint64_t at, const struct queue_row *row)
 {
 	log_error("a message can't be read from its segment now trace=%s", row->trace);
 	if (!row->held)
 		ledger_put_off(l->q->ledger, segment, at, row, queue_time_s(l->q) + UNREAD_S);
+	return !row->held;
 }
 
-static struct message *read_message(struct loader *l, uint64_t segment, uint64_t at)
+/* *changed_r: it can't be had, and its row is changed: the ledger unblocks the place. */
+static struct message *read_message(struct loader *l, uint64_t segment, uint64_t at, bool *changed_r)
 {
 	struct qmgr *q = l->q;
 	struct segment_record rec;
@@ -76,11 +79,10 @@ static struct message *read_message(struct loader *l, uint64_t segment, uint64_t
 		if (found == SEGMENT_FOUND)
 			m = message_wake(q, s, &rec, &row, pool);
 		if (found == SEGMENT_ERROR)
-			not_now(l, segment, at, &row);
+			*changed_r = not_now(l, segment, at, &row);
 		if (found == SEGMENT_TAIL) {
-			ledger_drop_lost(q->ledger, segment, at, &row);
-			if (s)
-				s->rows--;
+			ledger_drop_lost(q->ledger, segment, at, &row, s);
+			*changed_r = true;
 		}
 	}
 	if (!m)
@@ -91,13 +93,15 @@ static struct message *read_message(struct loader *l, uint64_t segment, uint64_t
 struct message *load_message(struct loader *l, uint64_t segment, uint64_t at)
 {
 	struct message *m;
+	bool changed = false;
 	while (!(m = message_find(l->q, segment, at)) && load_is_blocked(l, segment, at))
 		fiber_wait(&l->unblocked, IO_FOREVER);
 	if (m)
 		return m;
 	load_block(l, segment, at);
-	m = read_message(l, segment, at);
-	load_unblock(l, segment, at);
+	m = read_message(l, segment, at, &changed);
+	if (!changed)
+		load_unblock(l, segment, at);
 	return m;
 }
 

@@ -128,6 +128,8 @@ static bool look(struct qmgr *q, const struct place *p, struct pool *pool, struc
 	}
 	int rc = ledger_row(q->ledger, p->segment, p->at, pool, &f->row);
 	f->m = message_find(q, p->segment, p->at); /* it may have come due meanwhile */
+	if (f->m)
+		message_row(f->m, &f->row);
 	return rc == 1 || f->m;
 }
 

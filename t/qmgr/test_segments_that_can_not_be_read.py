@@ -2,7 +2,9 @@
 nothing that a person could still want is removed."""
 import fcntl
 import os
+import signal
 import struct
+import threading
 
 import pytest
 import segments
@@ -70,6 +72,32 @@ def test_a_segment_with_an_envelope_that_can_not_be_read_is_kept(parked):
     wait_for(lambda: thurn.log().count("its segment is kept") == 3, 10, "what each start says of it")
     assert segment.exists()
     assert sorted(sink.subjects()) == ["0", "2"]
+
+
+def test_a_row_whose_record_is_gone_is_closed_once(parked):
+    """However many look at it before that is committed."""
+    thurn, sink, closed = parked
+    for file in spool(thurn).glob("*.seg"):
+        with open(file, "r+b") as f:
+            for record in segments.records(bytearray(f.read())):
+                f.seek(record.at)
+                f.write(bytes(64))
+    (qmgr,) = thurn.pids("queue")
+    os.kill(qmgr, signal.SIGSTOP)
+    try:
+        operators = [threading.Thread(target=thurn.thurn, args=("queue", "hold", "--all")) for _ in range(8)]
+        for operator in operators:
+            operator.start()
+        for _ in range(20):  # the database has much to do
+            thurn.deliver("anna", "Subject: other\n\nx\n")
+    finally:
+        os.kill(qmgr, signal.SIGCONT)
+    for operator in operators:
+        operator.join()
+    thurn.thurn("queue", "release", "--all")
+    wait_for(lambda: thurn.json("queue", "list") == [], 20, "an empty queue")
+    assert thurn.log().count("the row is closed") == 3
+    assert thurn.pids("queue") == [qmgr]
 
 
 class Writer:

@@ -55,12 +55,13 @@ bool load_is_blocked(struct loader *l, uint64_t segment, uint64_t at)
 
 /* --- one message --- */
 
-/* True when its row is changed. */
-static bool not_now(struct loader *l, uint64_t segment, uint64_t at, const struct queue_row *row)
+/* True when its row is changed. What is wrong with a whole segment is said once, not for each of its messages. */
+static bool not_now(struct loader *l, const struct segment *s, uint64_t at, const struct queue_row *row)
 {
-	log_error("a message can't be read from its segment now trace=%s", row->trace);
+	if (!s->trouble)
+		log_error("a message can't be read from its segment now trace=%s", row->trace);
 	if (!row->held)
-		ledger_put_off(l->q->ledger, segment, at, row, queue_time_s(l->q) + UNREAD_S);
+		ledger_put_off(l->q->ledger, s->id, at, row, queue_time_s(l->q) + UNREAD_S);
 	return !row->held;
 }
 
@@ -79,7 +80,7 @@ static struct message *read_message(struct loader *l, uint64_t segment, uint64_t
 		if (found == SEGMENT_FOUND)
 			m = message_wake(q, s, &rec, &row, pool);
 		if (found == SEGMENT_ERROR)
-			*changed_r = not_now(l, segment, at, &row);
+			*changed_r = not_now(l, s, at, &row);
 		if (found == SEGMENT_TAIL) {
 			ledger_drop_lost(q->ledger, segment, at, &row, s);
 			*changed_r = true;

@@ -114,6 +114,16 @@ static void message_free(struct message *m)
 	spool_kick(q->spool);
 }
 
+/* Its row stays. */
+static void leave_memory(struct message *m)
+{
+	int64_t due_s = m->held ? 0 : m->next_s;
+	struct qmgr *q = m->q;
+	message_free(m);
+	if (due_s)
+		load_kick(q->loader, due_s); /* while it was here the loader passed it over */
+}
+
 static void add_recipients(struct message *m)
 {
 	array_reserve(&m->rcpts, m->env.nrecipient);
@@ -198,7 +208,7 @@ void message_start(struct message *m)
 void message_put_back(struct message *m)
 {
 	if (m->phase == PHASE_PARKING && !m->saving)
-		message_free(m);
+		leave_memory(m);
 }
 
 void message_row(const struct message *m, struct queue_row *row_r)
@@ -387,11 +397,7 @@ void message_saved(struct message *m)
 		finish(m);
 		return;
 	}
-	int64_t due_s = m->held ? 0 : m->next_s;
-	struct qmgr *q = m->q;
-	message_free(m);
-	if (due_s)
-		load_kick(q->loader, due_s); /* while it was here the loader passed it over */
+	leave_memory(m);
 }
 
 /* --- operators --- */

@@ -7,7 +7,7 @@ import time
 import pytest
 import wire
 from mail import message, wait_until_queue_is_empty
-from traffic import USERS, Traffic, check_all_there, check_shown_stays, found
+from traffic import USERS, Traffic, check_shown_stays, found, wait_until_all_there
 
 import thurn as t
 
@@ -32,8 +32,7 @@ def test_everything_is_killed_while_500_messages_come_in(instance):
         thurn.start()
         assert time.monotonic() - start < 5 * t.SLOW
     wait_until_queue_is_empty(thurn, 60)
-    after = found(thurn)
-    check_all_there(after, acknowledged, sent)
+    after = wait_until_all_there(lambda: found(thurn), acknowledged, sent)
     check_shown_stays(boxes, after)
     # It goes on: UIDs that are new.
     thurn.deliver("anna", message("d0"))
@@ -61,7 +60,7 @@ def test_one_program_is_killed_again_and_again(instance, service, fate):
     else:
         assert traffic.lost == 0, "somebody else's connections were lost"
     wait_until_queue_is_empty(thurn, 60)
-    check_all_there(found(thurn), traffic.acknowledged, traffic.sent)
+    wait_until_all_there(lambda: found(thurn), traffic.acknowledged, traffic.sent)
 
 
 def test_master_is_killed_and_all_follow(instance):
@@ -74,7 +73,7 @@ def test_master_is_killed_and_all_follow(instance):
     t.wait_for(lambda: not thurn.processes(), 20, "the end of the workers")
     thurn.start()
     wait_until_queue_is_empty(thurn, 60)
-    check_all_there(found(thurn), traffic.acknowledged, traffic.sent)
+    wait_until_all_there(lambda: found(thurn), traffic.acknowledged, traffic.sent)
 
 
 def test_appends_that_got_ok_survive_imapd(instance):

@@ -7,7 +7,7 @@ import time
 import pytest
 import wire
 from mail import message, wait_until_queue_is_empty
-from traffic import USERS, Traffic, check_all_there, check_shown_stays, found
+from traffic import USERS, Traffic, check_shown_stays, found, wait_until_all_there
 
 import thurn as t
 
@@ -64,7 +64,7 @@ def test_reloads_under_load_lose_no_connection_and_no_message(instance):
     assert traffic.lost == 0 and not traffic.refused
     assert len(traffic.acknowledged) == 600
     wait_until_queue_is_empty(thurn, 60)
-    check_all_there(found(thurn), traffic.acknowledged, traffic.sent)
+    wait_until_all_there(lambda: found(thurn), traffic.acknowledged, traffic.sent)
 
 
 def test_a_stop_under_load_is_quick_clean_and_loses_nothing(instance):
@@ -79,7 +79,7 @@ def test_a_stop_under_load_is_quick_clean_and_loses_nothing(instance):
     assert not thurn.processes()
     thurn.start()
     wait_until_queue_is_empty(thurn, 60)
-    check_all_there(found(thurn), traffic.acknowledged, traffic.sent)
+    wait_until_all_there(lambda: found(thurn), traffic.acknowledged, traffic.sent)
 
 
 def test_mail_is_there_after_a_restart(instance):
@@ -227,4 +227,4 @@ def test_nobody_is_dropped_whatever_they_do(instance, how):
     visitors.stop()
     assert traffic.lost == 0 and not traffic.refused
     wait_until_queue_is_empty(thurn, 60)
-    check_all_there(found(thurn), traffic.acknowledged | {"m999996"}, traffic.sent | {"m999996"})
+    wait_until_all_there(lambda: found(thurn), traffic.acknowledged | {"m999996"}, traffic.sent | {"m999996"})

@@ -523,6 +523,13 @@ void ledger_sync(struct ledger *l)
 		fiber_wait(&l->done, IO_FOREVER);
 }
 
+void ledger_settle(struct ledger *l)
+{
+	ledger_sync(l);
+	sync_stamps(l);
+	ledger_sync(l);
+}
+
 /* --- opening --- */
 
 int ledger_open(struct qmgr *q, const char **err_r)

@@ -24,6 +24,8 @@ void ledger_drop_lost(
 void ledger_put_off(struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row, int64_t due_s);
 /* All changes up to now are durable when it returns. */
 void ledger_sync(struct ledger *l);
+/* The same at the end: what is done is stamped, too, and forgotten. */
+void ledger_settle(struct ledger *l);
 
 /* Segments: position and whether it is our own; read at start. */
 bool ledger_segment(struct ledger *l, uint64_t id, uint64_t *position_r, bool *own_r);

@@ -132,8 +132,7 @@ static void stop(struct service_ctx *svc)
 		io_sleep(STOP_STEP_MS);
 	if (!agents_busy(dispatch_agents(q->dispatch)))
 		submitter_free(&q->own);
-	spool_sync_stamps(q->spool);
-	ledger_sync(q->ledger); /* fibers still run, so it is not closed: opening recovers anyway */
+	ledger_settle(q->ledger); /* fibers still run, so it is not closed: opening recovers anyway */
 }
 
 static const struct service qmgr = {

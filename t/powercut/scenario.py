@@ -271,7 +271,7 @@ class Run:
             self.add_user(name)
         senders = self.send("a", 12)
         self.read_and_change("one")
-        self.far_away()
+        self.far_away("killed")
         self.end(senders)
         self.pop()
         self.local("up", 2)
@@ -289,6 +289,7 @@ class Run:
         set_boot(self.bin, 2)
         self.start()
         senders = self.send("c", 12)
+        self.far_away("stopped")
         self.read_and_change("four")
         self.end(senders)
         self.thurn.thurn("reload")
@@ -306,11 +307,11 @@ class Run:
             s.join()
             assert not s.error or (lost and s.error == "lost"), s.error
 
-    def far_away(self):
+    def far_away(self, name):
         """To other hosts: delivered, refused, deferred; some of each, with one of ours."""
         with self.thurn.submissions("anna") as s:
             for n, to in enumerate((["ok"], ["no"], ["later"], ["ok", "later", "no"], ["no", "bert@sandbox.test"])):
-                id_, to = "far.%d" % n, [a if "@" in a else "%s.%d@far.test" % (a, n) for a in to]
+                id_, to = "far.%s.%d" % (name, n), [a if "@" in a else "%s.%s.%d@far.test" % (a, name, n) for a in to]
                 self.mark("sent", id=id_)
                 s.sendmail("anna@sandbox.test", to, message(id_))
                 self.mark("ok", id=id_, to=to, sender="anna@sandbox.test")

@@ -69,9 +69,10 @@ static uint64_t copy_records(struct account *a, uint64_t from, uint64_t end, str
 /* All before the first new segment is made, because that hides them. */
 static int collect_tail(struct account *a, uint64_t from, uint64_t end, struct moving *m)
 {
-	struct segment *seg = log_find(&a->log, from);
-	for (uint64_t number = seg ? seg->number : UINT64_MAX; number <= a->log.n; number++) {
-		if (!(seg = log_segment(&a->log, number)))
+	const struct segment *first = log_find(&a->log, from);
+	for (uint64_t number = first ? first->number : UINT64_MAX; number <= a->log.n; number++) {
+		const struct segment *seg = log_segment(&a->log, number);
+		if (!seg)
 			return -1;
 		uint64_t low = num_max(from, seg->base), high = num_min(end, log_segment_end(&a->log, seg));
 		if (low > high || (low == high && m->v.n))

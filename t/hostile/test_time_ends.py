@@ -141,11 +141,13 @@ STARTTLS = {"smtp": "smtp", "submission": "smtp", "lmtp": "lmtp", "imap": "imap"
 def test_renegotiation_is_refused(thurn, door):
     """What OpenSSL's client does on a line that is R; TLS 1.3 has no such thing."""
     start = ["-starttls", STARTTLS[door.name]] if door.name in STARTTLS else []
+    # The greeting comes behind a handshake from the first octet on; in the middle of the next it would be a fault of the client's.
+    ready = rb"Verify return code: [^\n]*\n(.*\n)*---\n" + (b"" if start else rb"(.*\n)*(\* OK|\+OK|220) ")
     client = subprocess.Popen(["openssl", "s_client", "-tls1_2", "-connect", "127.0.0.1:%d" % thurn.ports[door.port], *start],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         said = b""
-        while not re.search(rb"Verify return code: [^\n]*\n(.*\n)*---\n", said):
+        while not re.search(ready, said):
             more = client.stdout.read1(65536)
             assert more, said
             said += more

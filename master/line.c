@@ -265,7 +265,8 @@ static void on_connect_by(struct ipc_server_conn *conn, struct ipc_request *rq, 
 	if (!address)
 		return;
 	const struct planned *from = c->service->planned;
-	if (may_connect(from, address + strlen("unix:")))
+	/* Before an upgrade no answer may depend on another worker's. */
+	if (!c->service->master->upgrading && may_connect(from, address + strlen("unix:")))
 		fd = pick_connect(c->service->master, address, ask->key, from->uid, from->gid);
 	if (fd < 0) {
 		ipc_refuse(conn, rq, "No worker can be chosen now.");
@@ -328,6 +329,11 @@ void line_forget(struct child *c)
 	c->line = NULL;
 	pick_forget(c);
 	shutdown(line->fd, SHUT_RDWR);
+}
+
+bool line_is_idle(const struct child *c)
+{
+	return !c->line || ipc_conn_is_idle(c->line);
 }
 
 int line_fd_of(struct child *c)

@@ -194,6 +194,7 @@ void spawn_clean_environment(void);
 struct ipc_server_conn *line_open(struct child *c, int fd);
 void line_forget(struct child *c); /* the child goes, the line's fiber ends by itself */
 int line_fd_of(struct child *c);
+bool line_is_idle(const struct child *c); /* no question unanswered, no frame half read or half written */
 int operator_open(struct master *m, const char **err_r);
 void operator_close(struct master *m);
 
@@ -210,7 +211,7 @@ void master_stop(struct master *m, bool now);
 /* The next step, after a process has ended. */
 void master_stop_step(struct master *m);
 
-/* Becomes the new binary, with sockets and workers. Returns only when it can't. */
+/* Becomes the new binary, with sockets and workers, as soon as no question is under way. Returns at once. */
 void master_upgrade(struct master *m);
 /* Whether this binary understands what one of that format leaves. */
 bool upgrade_reads(const char *format);
@@ -235,6 +236,7 @@ struct master {
 	struct loop_timer *spare_timer, *ready_timer, *watchdog;
 	int64_t watchdog_ms;
 	bool announced; /* READY=1 */
+	bool upgrading; /* quiet is awaited */
 	bool stopping;
 	bool stop_now;
 };

@@ -2,7 +2,8 @@
  * Upgrade in place: master becomes the new binary by exec, with the same pid. What the new one must know goes along
  * in a memory file, as one message; sockets, control lines and the scoreboard stay open under their
  * numbers. Then it loads the configuration as with a reload: new workers from new binaries, the old ones
- * retire. The new binary is tried first (master -t), so that a broken one never takes over.
+ * retire. The new binary is tried first (master -t), so that a broken one never takes over; and it is
+ * awaited that no question is under way, for the new one could not answer what the old one has read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,8 @@
 #define UPGRADE_ENV    "THURN_UPGRADE"
 #define UPGRADE_FORMAT "1" /* of struct left: a binary that reads another one is told before it is in charge */
 #define TRY_MS         20000
+#define QUIET_MS       3000 /* for what is under way on the lines to workers and operators */
+#define QUIET_STEP_MS  1
 #define STATE_MAX      (8 * 1024 * 1024)
 
 struct left_socket {
@@ -102,9 +105,19 @@ static void keep(int fd, bool on)
 		fcntl(fd, F_SETFD, on ? 0 : FD_CLOEXEC);
 }
 
+/* On a line with half a frame no other could be understood: its worker sees the end of it, and ends too. */
+static int line_to_leave(struct child *c)
+{
+	if (line_is_idle(c))
+		return line_fd_of(c);
+	log_warning("Process %d of service %s does not listen and is left behind.", (int)c->pid,
+		c->service->name);
+	return -1;
+}
+
 static void leave_child(struct child *c, struct left_child *to)
 {
-	int fd = line_fd_of(c);
+	int fd = line_to_leave(c);
 
 	*to = (struct left_child){
 		.service = c->service->name,
@@ -226,19 +239,49 @@ static int try_binary(struct master *m, const char *path)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
-void master_upgrade(struct master *m)
+/* What master has read and not answered, or said and not sent, would be lost. */
+static void wait_for_quiet(void)
 {
-	struct pool *pool = pool_new("upgrade");
+	int64_t deadline = io_deadline(QUIET_MS);
+
+	while (!ipc_server_is_idle() && clock_mono_ms() < deadline)
+		io_sleep(QUIET_STEP_MS);
+}
+
+static void upgrade(struct master *m, struct pool *pool)
+{
 	const char *path =
 		pool_printf(pool, "%s/master", m->plan->config->common.program_dir);
 
+	if (try_binary(m, path) < 0) {
+		log_error("The upgrade fails: %s -t finds fault with it or the configuration.", path);
+		return;
+	}
+	wait_for_quiet();
 	if (m->stopping)
 		log_warning("No upgrade while the server stops.");
-	else if (try_binary(m, path) < 0)
-		log_error("The upgrade fails: %s -t finds fault with it or the configuration.", path);
 	else
 		take_over(m, path, pool);
+}
+
+static void upgrade_fiber(void *arg)
+{
+	struct master *m = arg;
+	struct pool *pool = pool_new("upgrade");
+
+	upgrade(m, pool);
 	pool_free(&pool);
+	m->upgrading = false;
+}
+
+void master_upgrade(struct master *m)
+{
+	if (m->upgrading || m->stopping) {
+		log_warning("No upgrade while the server %s.", m->stopping ? "stops" : "is upgraded");
+		return;
+	}
+	m->upgrading = true;
+	fiber_start("upgrade", upgrade_fiber, m);
 }
 
 /* --- arriving --- */

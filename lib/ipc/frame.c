@@ -189,6 +189,11 @@ bool ipc_has_input(const struct ipc *ipc)
 	return ipc->in.len > ipc->in_at || recv(ipc->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
+bool ipc_is_idle(const struct ipc *ipc)
+{
+	return ipc->in.len == ipc->in_at && !ipc->nfds && ipc->sent == ipc->queued;
+}
+
 /* --- sending --- */
 
 static ssize_t write_run(struct ipc *ipc, size_t end, const struct fd_mark *mark)

@@ -19,6 +19,8 @@ void ipc_kill(struct ipc *ipc);
 void ipc_on_refused(struct ipc *ipc, void (*fn)(void *arg, struct ipc *ipc), void *arg);
 /* Not received yet; also at the end. */
 bool ipc_has_input(const struct ipc *ipc);
+/* Nothing read is left to parse, nothing said is left to send. */
+bool ipc_is_idle(const struct ipc *ipc);
 /* What the peer has sent so far is still read, then the end; the peer can send no more. */
 void ipc_stop_input(struct ipc *ipc);
 /* The receiver promises not to wait between frames: what is sent meanwhile is written when it has worked through its

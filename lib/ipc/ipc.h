@@ -203,5 +203,9 @@ void ipc_refuse(struct ipc_server_conn *conn, const struct ipc_request *rq, cons
 /* Graceful stop: every connection of this thread that ipc_serve serves, now or from now on, reads what has been sent and
  * answers it, then ends. Clients see that nothing later was received and repeat it elsewhere. */
 void ipc_server_drain(void);
+/* For a process that becomes another program and keeps the descriptor: what was received is answered, what was said is
+ * sent, and no frame is half read or half written. The second: so it is with every connection that this thread serves. */
+bool ipc_conn_is_idle(const struct ipc_server_conn *conn);
+bool ipc_server_is_idle(void);
 
 #endif

@@ -75,6 +75,21 @@ struct ipc *ipc_conn_ipc(struct ipc_server_conn *conn)
 	return conn->ipc;
 }
 
+bool ipc_conn_is_idle(const struct ipc_server_conn *conn)
+{
+	return list_is_empty(&conn->calls) && ipc_is_idle(conn->ipc);
+}
+
+bool ipc_server_is_idle(void)
+{
+	list_each(l, serving_list())
+	{
+		if (!ipc_conn_is_idle(list_entry(l, struct ipc_server_conn, link)))
+			return false;
+	}
+	return true;
+}
+
 /* --- the life of a request --- */
 
 static struct request *request_new(struct ipc_server_conn *conn, struct ipc_frame *frame)

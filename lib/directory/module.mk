@@ -1,1 +1,1 @@
-$(eval $(call library,directory,base ipc kv mail,-lcrypt -lcrypto))
+$(eval $(call library,directory,base ipc kv mail,))

@@ -7,7 +7,6 @@
 #include "store/check.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -362,22 +361,22 @@ static void check_tree(struct checking *c)
 
 static bool body_is_good(int fd, const struct blob_head *head)
 {
-	unsigned char sum[32];
+	unsigned char sum[OS_SHA256_SIZE];
 	char block[65536];
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	struct os_sha256 hash;
 	uint64_t done = 0;
-	bool good = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+	bool good = true;
+	os_sha256_init(&hash);
 	while (good && done < head->body_size) {
 		size_t n = head->body_size - done < sizeof(block) ? (size_t)(head->body_size - done)
 								  : sizeof(block);
-		good = os_pread_all(fd, block, n, head->body_at + done) == 0 &&
-		       EVP_DigestUpdate(ctx, block, n);
+		good = os_pread_all(fd, block, n, head->body_at + done) == 0;
+		if (good)
+			os_sha256_add(&hash, block, n);
 		done += n;
 	}
-	good = good && EVP_DigestFinal_ex(ctx, sum, NULL) &&
-	       memcmp(sum, head->sha256, sizeof(sum)) == 0;
-	EVP_MD_CTX_free(ctx);
-	return good;
+	os_sha256_end(&hash, sum);
+	return good && memcmp(sum, head->sha256, sizeof(sum)) == 0;
 }
 
 static bool may_read(const struct blob_head *head, const char *id)

@@ -1,1 +1,1 @@
-$(eval $(call library,store,base os io mail params,-lcrypto))
+$(eval $(call library,store,base os io mail params,))

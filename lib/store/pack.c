@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -270,7 +269,7 @@ struct writing {
 static int write_blob(void *arg)
 {
 	struct writing *w = arg;
-	SHA256((const unsigned char *)w->body.p, w->body.n, w->sha256);
+	os_sha256(w->body.p, w->body.n, w->sha256);
 	memcpy(w->head.s + 32, w->sha256, 32);
 	finish_head(&w->head, os_crc32c(0, w->body.p, w->body.n));
 	if (os_pwrite_all(w->fd, w->head.s, w->head.len, w->at) < 0)

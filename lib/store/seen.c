@@ -1,9 +1,8 @@
 #include "store/seen.h"
 
-#include <openssl/sha.h>
-
 #include "base/array.h"
 #include "base/num.h"
+#include "os/os.h"
 
 struct entry {
 	unsigned char digest[OP_SEEN_SIZE];
@@ -37,8 +36,8 @@ void seen_free(struct seen **s)
 
 void seen_digest(const char *delivery_id, unsigned char digest_r[OP_SEEN_SIZE])
 {
-	unsigned char whole[SHA256_DIGEST_LENGTH];
-	SHA256((const unsigned char *)delivery_id, strlen(delivery_id), whole);
+	unsigned char whole[OS_SHA256_SIZE];
+	os_sha256(delivery_id, strlen(delivery_id), whole);
 	memcpy(digest_r, whole, OP_SEEN_SIZE);
 }
 

@@ -1,57 +1,43 @@
 /*
  * APPEND (RFC 3501 6.3.11) and MULTIAPPEND (RFC 3502), with APPENDUID (RFC 4315). The messages are
- * read from the client as they come, each into the store's pack; the mailbox changes once, at the
- * end, for all of them.
+ * taken in as they come and stored at the end, all of them as one change of the mailbox.
  *
  * Whatever goes wrong on the way is said when the whole command has been read, apart from a client
  * that waits for leave to send a message: it is told at once.
  */
 #include "imapd/command.h"
 
-#include "imapd/spill.h"
+#include "imapd/incoming.h"
 #include "mail/date.h"
-#include "mail/header.h"
-#include "mail/summary.h"
-
-#define APPEND_MESSAGES_MAX  5000               /* in one command: LIMIT */
-#define APPEND_SUMMARIES_MAX (64 * 1024 * 1024) /* octets of all their summaries: LIMIT */
-#define APPEND_LOCK_MS       30000
-/* From this size on a message is summarised on a helper thread. */
-#define SUMMARIZE_APART_MIN (256 * 1024)
 
 struct appending {
 	struct session *s;
 	struct cmd *cmd;
+	struct pool *args; /* one message's arguments */
 	struct mailbox_info mailbox;
-	ARRAY(struct append) messages;
-	uint64_t size; /* of all so far */
+	struct incoming in;
 };
 
 /* --- arguments --- */
 
-/* [SP flags] [SP date] SP, up to the literal. */
-static bool parse_message(struct imap_parse *c, struct append *m)
-{
-	struct imap_flag_list list = {0};
-	int zone;
+struct message_args {
+	struct imap_flag_list list;
+	struct date date;
+};
 
+/* [SP flags] [SP date] SP, up to the literal. */
+static bool parse_message(struct imap_parse *c, struct message_args *m)
+{
+	*m = (struct message_args){0};
 	if (!imap_parse_space(c))
 		return false;
-	if (imap_parse_at(c, '(') && (!imap_parse_flag_list(c, &list) || !imap_parse_space(c)))
+	if (imap_parse_at(c, '(') && (!imap_parse_flag_list(c, &m->list) || !imap_parse_space(c)))
 		return false;
-	m->flags = list.flags & MSG_SYSTEM_FLAGS;
-	m->keywords = list.keywords;
-	m->nkeywords = list.nkeywords;
 	if (!imap_parse_at(c, '"')) {
-		struct date now = date_now();
-		m->internal_date = now.utc_s;
-		m->zone = now.zone_min;
+		m->date = date_now();
 		return true;
 	}
-	if (!imap_parse_date_time(c, &m->internal_date, &zone))
-		return false;
-	m->zone = zone;
-	return imap_parse_space(c);
+	return imap_parse_date_time(c, &m->date.utc_s, &m->date.zone_min) && imap_parse_space(c);
 }
 
 /* What is left is "{...}" without its octets: the reader has found it to be a literal. */
@@ -62,7 +48,7 @@ static bool is_at_literal(const struct imap_parse *c)
 
 bool append_is_at_message(struct session *s, struct cmd *cmd)
 {
-	struct append m = {0};
+	struct message_args m;
 	const char *name;
 
 	(void)s;
@@ -72,31 +58,7 @@ bool append_is_at_message(struct session *s, struct cmd *cmd)
 
 /* --- one message --- */
 
-struct summarize {
-	struct span message;
-	struct str *out;
-};
-
-static int summarize_apart(void *arg)
-{
-	struct summarize *job = arg;
-
-	mail_summarize(job->message, job->out);
-	return 0;
-}
-
-static void summarize(struct span message, struct str *out)
-{
-	struct summarize job = {message, out};
-
-	if (message.n < SUMMARIZE_APART_MIN)
-		mail_summarize(message, out);
-	else
-		io_call(summarize_apart, &job);
-}
-
-/* The literal's octets, all of them or up to the end of the client; what the spill does not want
- * is read over. */
+/* The literal's octets, all of them or up to the end of the client. */
 static bool read_literal(struct session *s, struct spill *sp, uint64_t n)
 {
 	struct span in;
@@ -114,44 +76,6 @@ static bool read_literal(struct session *s, struct spill *sp, uint64_t n)
 	return true;
 }
 
-static enum store_status put_blob(struct appending *a, struct append *m, struct span message)
-{
-	const char *readers[] = {a->s->account_id};
-	struct str summary = STR_INIT;
-	struct summary parsed;
-
-	summarize(message, &summary);
-	m->summary = pool_copy(a->cmd->pool, str_span(&summary));
-	str_fini(&summary);
-	m->header_size = (uint32_t)header_length(message);
-	m->sent_date = (uint64_t)m->internal_date;
-	if (summary_parse(m->summary, &parsed) == 0 && parsed.sent_s != SUMMARY_NO_DATE)
-		m->sent_date = (uint64_t)parsed.sent_s;
-	m->trace = NULL;
-	return blob_put(a->s->imapd->store, message, readers, 1, &m->blob);
-}
-
-static void keep(struct appending *a, struct append *m, struct spill *sp)
-{
-	struct span message;
-	enum store_status status = STORE_FAILED;
-
-	if (sp->nul) {
-		cmd_no(a->cmd, "CANNOT", "A message can hold no NUL.");
-		return;
-	}
-	if (spill_finish(sp, &message))
-		status = put_blob(a, m, message);
-	if (status != STORE_OK)
-		cmd_fail(a->cmd, status);
-	else {
-		a->size += m->blob.size;
-		*array_add(&a->messages) = *m;
-	}
-}
-
-/* --- the command --- */
-
 /* Whether the message that is announced may come; answers when not. */
 static bool may_come(struct appending *a, uint64_t n)
 {
@@ -164,36 +88,72 @@ static bool may_come(struct appending *a, uint64_t n)
 		cmd_no(cmd, "CANNOT", "A message can not be empty.");
 	else if (n > conf->append_size_max)
 		cmd_no(cmd, "LIMIT", "The message is too large.");
-	else if (a->messages.n == APPEND_MESSAGES_MAX ||
-		 pool_used(cmd->pool) > APPEND_SUMMARIES_MAX)
+	else if (a->in.messages.n == INCOMING_MESSAGES_MAX)
 		cmd_no(cmd, "LIMIT", "Too many messages at once.");
-	else if (!account_has_room(a->s->account, a->size + n, a->messages.n + 1, NULL))
+	else if (store_space_is_low(a->s->imapd->store))
+		cmd_fail(cmd, STORE_DISK_FULL);
+	else if (!account_has_room(a->s->account, a->in.spill.n + n, a->in.messages.n + 1))
 		cmd_fail(cmd, STORE_OVER_QUOTA);
 	return cmd->status == CMD_NONE;
 }
 
+static void fail_limit(struct cmd *cmd)
+{
+	cmd_no(cmd, "LIMIT", "The mailbox holds as many messages or keywords as it can.");
+}
+
+/* What parse_message found is good no longer when the message comes. */
+static bool keep_args(
+	struct appending *a, const struct message_args *args, struct incoming_message *m_r)
+{
+	*m_r = (struct incoming_message){
+		.internal_date = args->date.utc_s,
+		.zone = args->date.zone_min,
+		.flags = args->list.flags & MSG_SYSTEM_FLAGS,
+	};
+	if (incoming_keywords(&a->in, args->list.keywords, args->list.nkeywords, &m_r->keywords))
+		return true;
+	fail_limit(a->cmd);
+	return false;
+}
+
+static void keep(struct appending *a, struct incoming_message *m)
+{
+	const struct spill *sp = &a->in.spill;
+
+	m->size = sp->n - m->at;
+	if (sp->nul)
+		cmd_no(a->cmd, "CANNOT", "A message can hold no NUL.");
+	else if (sp->failed)
+		cmd_fail(a->cmd, STORE_FAILED);
+	else
+		*array_add(&a->in.messages) = *m;
+}
+
 /* At an announced literal: takes the message in, or sees that it is read over. False when the
  * client is gone. */
-static bool take_message(struct appending *a, struct append *m)
+static bool take_message(struct appending *a, const struct message_args *args)
 {
 	struct session *s = a->s;
 	uint64_t n = s->reader.literal;
-	struct spill sp;
+	struct incoming_message m;
 
-	if (!may_come(a, n)) {
+	if (!may_come(a, n) || !keep_args(a, args, &m)) {
 		imap_reader_refuse(&s->reader, a->cmd->text);
 		return true;
 	}
 	if (s->reader.sync)
 		str_puts(&s->out, "+ OK\r\n");
 	imap_reader_stream(&s->reader);
-	spill_init(&sp, s->imapd->svc->common->store_dir);
-	bool there = read_literal(s, &sp, n);
-	if (there)
-		keep(a, m, &sp);
-	spill_fini(&sp);
-	return there;
+	spill_next(&a->in.spill);
+	m.at = a->in.spill.n;
+	if (!read_literal(s, &a->in.spill, n))
+		return false;
+	keep(a, &m);
+	return true;
 }
+
+/* --- the command --- */
 
 static void find_mailbox(struct appending *a)
 {
@@ -218,16 +178,16 @@ static int read_messages(struct appending *a)
 	int how = IMAP_READ_LITERAL;
 
 	while (how == IMAP_READ_LITERAL) {
-		struct append m = {0};
 		struct imap_parse *c = &a->cmd->args;
-		bool good = !c->err && parse_message(c, &m) && is_at_literal(c);
+		struct message_args args;
+		bool good = !c->err && parse_message(c, &args) && is_at_literal(c);
 		if (!good && a->cmd->status == CMD_NONE)
 			cmd_bad_args(a->cmd);
-		if (!take_message(a, &m))
+		if (!take_message(a, &args))
 			return -1;
+		pool_reset(a->args);
 		how = session_read(a->s);
-		imap_parse_init(
-			c, pool_copy(a->cmd->pool, str_span(&a->s->reader.text)), a->cmd->pool);
+		imap_parse_init(c, str_span(&a->s->reader.text), a->args);
 	}
 	return how;
 }
@@ -236,44 +196,29 @@ static void commit(struct appending *a)
 {
 	struct session *s = a->s;
 	struct cmd *cmd = a->cmd;
-	uint32_t first, uidvalidity;
+	uint32_t first, uidvalidity, n = (uint32_t)a->in.messages.n;
 
-	enum store_status status = mailbox_append(s->account, a->mailbox.id, a->messages.v,
-		a->messages.n, io_deadline(APPEND_LOCK_MS), &first, &uidvalidity);
+	enum store_status status = incoming_store(&a->in, a->mailbox.id, &first, &uidvalidity);
 	if (status == STORE_TOO_MANY) {
-		cmd_no(cmd, "LIMIT", "The mailbox holds as many messages or keywords as it can.");
+		fail_limit(cmd);
 		return;
 	}
 	if (status != STORE_OK) {
 		cmd_fail_target(cmd, status);
 		return;
 	}
-	service_count(s->imapd->svc, COUNT_APPENDED, a->messages.n);
-	uint32_t last = first + (uint32_t)a->messages.n - 1;
-	cmd_ok(cmd, last == first
-			? pool_printf(cmd->pool, "APPENDUID %u %u", uidvalidity, first)
-			: pool_printf(cmd->pool, "APPENDUID %u %u:%u", uidvalidity, first, last));
+	service_count(s->imapd->svc, COUNT_APPENDED, n);
+	cmd_ok(cmd, n == 1 ? pool_printf(cmd->pool, "APPENDUID %u %u", uidvalidity, first)
+			   : pool_printf(cmd->pool, "APPENDUID %u %u:%u", uidvalidity, first,
+				     first + n - 1));
 }
 
-void cmd_append(struct session *s, struct cmd *cmd)
+static void append(struct appending *a)
 {
-	struct appending *a = pool_new_of(cmd->pool, struct appending);
-
-	a->s = s;
-	a->cmd = cmd;
-	a->messages.pool = cmd->pool;
-	/* The reader's text is about to be reused. */
-	cmd->tag = pool_copy(cmd->pool, cmd->tag);
-	size_t left = (size_t)(cmd->args.end - cmd->args.p);
-	cmd->args.p = pool_copy(cmd->pool, span_make(cmd->args.p, left)).p;
-	cmd->args.end = cmd->args.p + left;
-	find_mailbox(a);
-	if (!cmd->at_literal) {
-		if (cmd->status == CMD_NONE)
-			cmd_bad(cmd, "Expected a message.");
-		return;
-	}
+	struct session *s = a->s;
+	struct cmd *cmd = a->cmd;
 	int how = read_messages(a);
+
 	if (how == IMAP_READ_LOST)
 		session_bye(s, "That is too much.", "literal past IMAP_SKIP_MAX");
 	if (cmd->status != CMD_NONE || how < 0)
@@ -284,4 +229,24 @@ void cmd_append(struct session *s, struct cmd *cmd)
 		cmd_bad_args(cmd);
 	else
 		commit(a);
+}
+
+void cmd_append(struct session *s, struct cmd *cmd)
+{
+	struct appending *a = pool_new_of(cmd->pool, struct appending);
+
+	a->s = s;
+	a->cmd = cmd;
+	cmd->tag = pool_copy(cmd->pool, cmd->tag); /* the reader's text is about to be reused */
+	find_mailbox(a);
+	if (!cmd->at_literal) {
+		if (cmd->status == CMD_NONE)
+			cmd_bad(cmd, "Expected a message.");
+		return;
+	}
+	a->args = pool_new("append arguments");
+	incoming_init(&a->in, s, cmd->pool);
+	append(a);
+	incoming_fini(&a->in);
+	pool_free(&a->args);
 }

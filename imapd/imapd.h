@@ -17,6 +17,7 @@ struct imapd {
 	struct hash *watches; /* by account id: imapd/watch.h */
 	struct fiber_group watching; /* their fibers, which have accounts open */
 	struct fiber_mutex large; /* for a large message in memory: imapd/search.h */
+	struct fiber_mutex storing; /* for the summaries of many messages: imapd/incoming.c */
 };
 
 enum imapd_counter { COUNT_SESSIONS, COUNT_COMMANDS, COUNT_FAILED_LOGINS, COUNT_APPENDED };

@@ -5,20 +5,30 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "io/io.h"
 #include "os/os.h"
+
+#define PAGE 4096u
 
 void spill_init(struct spill *sp, const char *dir)
 {
 	*sp = (struct spill){.dir = dir, .fd = -1};
 }
 
-void spill_fini(struct spill *sp)
+static void unmap(struct spill *sp)
 {
 	if (sp->map)
-		munmap(sp->map, (size_t)sp->n);
+		munmap(sp->map, sp->map_n);
+	sp->map = NULL;
+}
+
+void spill_fini(struct spill *sp)
+{
+	unmap(sp);
 	if (sp->fd >= 0)
 		close(sp->fd);
 	str_fini(&sp->mem);
+	str_fini(&sp->piece);
 	spill_init(sp, sp->dir);
 }
 
@@ -65,22 +75,47 @@ void spill_add(struct spill *sp, struct span in)
 	sp->cr = in.p[in.n - 1] == '\r';
 }
 
-bool spill_finish(struct spill *sp, struct span *message_r)
+void spill_next(struct spill *sp)
 {
-	if (sp->fd >= 0 && sp->mem.len)
-		to_file(sp);
-	if (sp->failed)
+	sp->cr = false;
+}
+
+static bool read_piece(struct spill *sp, uint64_t at, uint64_t n, struct span *message_r)
+{
+	str_reset(&sp->piece);
+	char *to = str_reserve(&sp->piece, (size_t)n);
+	if (io_pread(sp->fd, to, (size_t)n, at) != (ssize_t)n) {
+		fail(sp, "read");
 		return false;
-	if (sp->fd < 0) {
-		*message_r = str_span(&sp->mem);
-		return true;
 	}
-	sp->map = mmap(NULL, (size_t)sp->n, PROT_READ, MAP_SHARED, sp->fd, 0);
+	*message_r = span_make(to, (size_t)n);
+	return true;
+}
+
+static bool map_piece(struct spill *sp, uint64_t at, uint64_t n, struct span *message_r)
+{
+	uint64_t from = at / PAGE * PAGE;
+	sp->map_n = (size_t)(at + n - from);
+	sp->map = mmap(NULL, sp->map_n, PROT_READ, MAP_SHARED, sp->fd, (off_t)from);
 	if (sp->map == MAP_FAILED) {
 		sp->map = NULL;
 		fail(sp, "mmap");
 		return false;
 	}
-	*message_r = span_make(sp->map, (size_t)sp->n);
+	*message_r = span_make((char *)sp->map + (at - from), (size_t)n);
+	return true;
+}
+
+bool spill_show(struct spill *sp, uint64_t at, uint64_t n, struct span *message_r)
+{
+	unmap(sp);
+	if (sp->fd >= 0 && sp->mem.len)
+		to_file(sp);
+	if (sp->failed)
+		return false;
+	if (sp->fd >= 0)
+		return n < SPILL_MEMORY_MAX ? read_piece(sp, at, n, message_r)
+					    : map_piece(sp, at, n, message_r);
+	*message_r = span_make(sp->mem.s + at, (size_t)n);
 	return true;
 }

@@ -170,25 +170,26 @@ static enum store_status append(
 {
 	const struct agent_job *job = d->job;
 	struct mailbox_info info;
-	const char *id = pool_printf(job->pool, "%s/%s", job->envelope->trace.s, r->address);
 	enum store_status status = find_mailbox(d, a, r, &info);
-	if (status == STORE_OK && !account_has_room(a, d->message.len, 1, id))
-		status = STORE_OVER_QUOTA;
-	if (status == STORE_OK)
-		status = store_blob(d);
 	if (status != STORE_OK)
 		return status;
 	int64_t sent = d->parsed.sent_s != SUMMARY_NO_DATE ? d->parsed.sent_s : d->now.utc_s;
 	struct append what = {
-		.blob = d->blob,
+		.blob = {.size = (uint32_t)d->message.len},
 		.summary = str_span(&d->summary),
 		.header_size = d->parsed.header_len,
 		.internal_date = d->now.utc_s,
 		.zone = d->now.zone_min,
 		.sent_date = sent > 0 ? (uint64_t)sent : 0,
-		.delivery_id = id,
+		.delivery_id = pool_printf(job->pool, "%s/%s", job->envelope->trace.s, r->address),
 		.trace = job->envelope->trace.s,
 	};
+	status = mailbox_may_append(a, info.id, &what, 1);
+	if (status == STORE_OK)
+		status = store_blob(d);
+	if (status != STORE_OK)
+		return status;
+	what.blob = d->blob;
 	return local_append(d->l, a, r->account, info.id, &what);
 }
 

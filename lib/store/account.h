@@ -155,9 +155,6 @@ enum store_status account_index(struct account *a, uint32_t mailbox, struct inde
 void account_index_unused(struct account *a, struct index *x);
 int account_write_tree(struct account *a);
 
-/* append.c */
-bool store_space_is_low(struct store *store);
-
 /* watch.c */
 void watch_account(struct account *a);
 void watch_forget(struct account *a);

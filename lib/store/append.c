@@ -32,18 +32,10 @@ enum store_status blob_put(struct store *store, struct span body, const char *co
 	return packs_put(&store->packs, body, readers, nreaders, blob_r);
 }
 
-bool account_has_room(
-	struct account *a, uint64_t bytes, uint64_t messages, const char *delivery_id)
+bool account_has_room(struct account *a, uint64_t bytes, uint64_t messages)
 {
-	unsigned char digest[OP_SEEN_SIZE];
-	uint32_t uid;
 	if ((!a->limits.bytes && !a->limits.messages) || account_refresh(a) != STORE_OK)
 		return true;
-	if (delivery_id) {
-		seen_digest(delivery_id, digest);
-		if (seen_find(a->live.seen, digest, &uid) > 0)
-			return true;
-	}
 	return !change_is_over_quota(a, bytes, messages);
 }
 
@@ -120,28 +112,60 @@ static void put_row(struct appending *p, size_t i, uint64_t keywords)
 	op_put_row(&p->bytes, &row);
 }
 
-/* Keywords' ops stand before the rows that use them. */
-static enum store_status put_messages(struct appending *p)
+/* keywords: bits for each message. */
+static enum store_status put_keywords(struct appending *p, uint64_t *keywords)
 {
-	uint64_t *keywords = mem_alloc(p->n * sizeof(*keywords));
 	enum store_status status = STORE_OK;
 	p->keywords.m = p->m;
 	for (size_t i = 0; status == STORE_OK && i < p->n; i++)
 		status = change_put_keywords(
 			&p->bytes, &p->keywords, p->v[i].keywords, p->v[i].nkeywords, &keywords[i]);
-	if (status == STORE_OK) {
-		struct op_add op = {
-			.mailbox = p->m->id,
-			.prev = p->m->last,
-			.first_uid = p->m->uidnext,
-			.n = p->left,
-		};
-		size_t at = op_begin_add(&p->bytes, &op);
-		for (size_t i = 0; i < p->n; i++)
-			put_row(p, i, keywords[i]);
-		op_end(&p->bytes, at);
-	}
+	return status;
+}
+
+static void put_rows(struct appending *p, const uint64_t *keywords)
+{
+	struct op_add op = {
+		.mailbox = p->m->id,
+		.prev = p->m->last,
+		.first_uid = p->m->uidnext,
+		.n = p->left,
+	};
+	size_t at = op_begin_add(&p->bytes, &op);
+	for (size_t i = 0; i < p->n; i++)
+		put_row(p, i, keywords[i]);
+	op_end(&p->bytes, at);
+}
+
+/* Keywords' ops stand before the rows that use them. */
+static enum store_status put_messages(struct appending *p)
+{
+	uint64_t *keywords = mem_alloc(p->n * sizeof(*keywords));
+	enum store_status status = put_keywords(p, keywords);
+	if (status == STORE_OK)
+		put_rows(p, keywords);
 	mem_free(&keywords);
+	return status;
+}
+
+static enum store_status find_and_measure(struct appending *p, uint32_t mailbox)
+{
+	p->m = tree_find(&p->a->live, mailbox);
+	return !p->m || p->m->noselect ? STORE_NOT_FOUND : measure(p);
+}
+
+enum store_status mailbox_may_append(
+	struct account *a, uint32_t mailbox, const struct append *v, size_t n)
+{
+	struct appending p = {.a = a, .v = v, .n = n};
+	uint64_t *keywords = mem_alloc(n * sizeof(*keywords));
+	enum store_status status = account_refresh(a);
+	if (status == STORE_OK)
+		status = find_and_measure(&p, mailbox);
+	if (status == STORE_OK)
+		status = put_keywords(&p, keywords);
+	mem_free(&keywords);
+	str_fini(&p.bytes);
 	return status;
 }
 
@@ -149,10 +173,7 @@ static enum store_status put_messages(struct appending *p)
 static enum store_status append_locked(struct appending *p, uint32_t mailbox, uint32_t *first_uid_r,
 	uint32_t *uidvalidity_r, uint64_t *end_r)
 {
-	p->m = tree_find(&p->a->live, mailbox);
-	if (!p->m || p->m->noselect)
-		return STORE_NOT_FOUND;
-	enum store_status status = measure(p);
+	enum store_status status = find_and_measure(p, mailbox);
 	if (status != STORE_OK)
 		return status;
 	*uidvalidity_r = p->m->uidvalidity;

@@ -53,6 +53,8 @@ struct store_conf {
 
 int store_open(const struct store_conf *conf, struct store **store_r, const char **err_r);
 void store_close(struct store **store); /* syncs what is pending */
+/* Less than disk_reserve is left: nothing is added (STORE_DISK_FULL). */
+bool store_space_is_low(struct store *store);
 
 /* --- accounts --- */
 
@@ -69,11 +71,8 @@ void account_close(struct account **account);
  * until all its users have closed it, or opened it anew. Sessions are to end then. */
 bool account_is_stale(const struct account *account);
 void account_usage(struct account *account, uint64_t *bytes_r, uint64_t *messages_r);
-/* Would so much more be within the limits? A delivery_id (or NULL) that was delivered before needs no
- * room. What mailbox_append says is final; this is to be asked before blob_put, as the body of a
- * message that is then refused stays in the packs, once more for each attempt. */
-bool account_has_room(struct account *account, uint64_t bytes, uint64_t messages,
-	const char *delivery_id);
+/* Would so much more be within the limits? For what is only announced; see mailbox_may_append. */
+bool account_has_room(struct account *account, uint64_t bytes, uint64_t messages);
 /* The change counter: sequence of the last durable record (highest MODSEQ of the account). */
 uint64_t account_modseq(struct account *account);
 
@@ -175,6 +174,12 @@ struct append {
 	const char *delivery_id;   /* NULL, or one per message and recipient: stored once (rule 17) */
 	const char *trace;         /* trace id, or NULL */
 };
+/* What mailbox_append would say of them now: STORE_NOT_FOUND, STORE_OVER_QUOTA, STORE_TOO_MANY,
+ * STORE_INVALID. Of the blobs it looks at the sizes only, so this is to be asked before blob_put: the
+ * body of a message that is then refused stays in the packs, once more for each attempt. What
+ * mailbox_append says is final. */
+enum store_status mailbox_may_append(
+	struct account *a, uint32_t mailbox, const struct append *v, size_t n);
 /* Adds n messages to one mailbox as one change; their UIDs are consecutive in one block from
  * *first_uid_r. Durable on return. Their summaries may take 63 MiB together (STORE_TOO_MANY).
  * deadline: of the lock, as io_deadline(). Messages whose delivery_id the account has had are left

@@ -1,6 +1,10 @@
 import re
 import signal
 
+import pytest
+
+from thurn import wait_for
+
 MESSAGE = b"From: a@b.test\r\nSubject: hello\r\n\r\nbody\r\n"
 
 
@@ -67,15 +71,19 @@ def test_what_can_not_be_stored(own_worker):
     assert c.line().startswith(b"* BYE") or c.sock.recv(1) == b""
 
 
+def packs(w):
+    """Octets of bodies, whatever is to become of them."""
+    return sum(f.stat().st_size for f in (w.dir / "store").rglob("*") if "packs" in str(f) and f.is_file())
+
+
 def test_quota(own_worker):
     w = own_worker()
     w.directory.quota = (5000000, 0)
     c = w.client("anna")
-    packs = lambda: sum(f.stat().st_size for f in (w.dir / "store").rglob("*") if "packs" in str(f) and f.is_file())
     assert c.append("INBOX", b"x" * 4000000).startswith("OK")
-    before = packs()
+    before = packs(w)
     assert c.append("INBOX", b"x" * 4000000).startswith("NO [OVERQUOTA]")
-    assert packs() == before
+    assert packs(w) == before
     c.send("a APPEND INBOX {1000001}\r\n")
     assert c.until("a")[1].startswith("NO [OVERQUOTA]")
     assert c.append("INBOX", b"x" * 900000).startswith("OK")
@@ -90,6 +98,83 @@ def test_messages_at_once_are_over_quota_together(own_worker):
     one = b"{20+}\r\n" + b"x" * 20
     assert c.cmd(b"APPEND INBOX " + b" ".join([one] * 4))[1].startswith("NO [OVERQUOTA]")
     assert c.cmd(b"APPEND INBOX " + b" ".join([one] * 3))[1].startswith("OK")
+
+
+BIG = b"{1000000+}\r\n" + b"x" * 1000000
+
+
+@pytest.mark.parametrize("command, answer", [
+    (b"(" + b" ".join(b"k%d" % i for i in range(65)) + b") " + BIG, "NO [LIMIT]"),
+    (b"(" + b" ".join(b"k%d" % i for i in range(40)) + b") " + BIG +
+     b" (" + b" ".join(b"l%d" % i for i in range(40)) + b") " + BIG, "NO [LIMIT]"),
+    (b"(" + b"k" * 150 + b") " + BIG, "NO [CANNOT]"),
+    (BIG + b" {3+}\r\na\0b", "NO [CANNOT]"),
+    (BIG + b" {0+}\r\n", "NO [CANNOT]"),
+    (BIG + b" (\\Nope) " + BIG, "BAD"),
+    (BIG + b" what", "BAD"),
+], ids=["keywords", "all keywords", "a keyword", "NUL", "empty", "malformed", "more"])
+def test_what_is_refused_leaves_nothing_in_the_packs(worker, account, command, answer):
+    c = worker.client(account)
+    before = packs(worker)
+    assert c.cmd(b"APPEND INBOX " + command)[1].startswith(answer)
+    assert packs(worker) == before
+
+
+def test_a_command_that_never_ends_leaves_nothing_in_the_packs(worker, account):
+    c = worker.client(account)
+    before = packs(worker)
+    c.send(b"a APPEND INBOX " + BIG + b" " + BIG[:500000])
+    c.close()
+    ended = lambda: re.search(r"logout.*user=%s" % account, worker.log()) or re.search(r"user=%s.*logout" % account,
+                                                                                      worker.log())
+    assert wait_for(ended, 20, "the end of the session")
+    assert packs(worker) == before
+
+
+def test_a_mailbox_that_goes_meanwhile_leaves_nothing_in_the_packs(worker, account):
+    c, other = worker.client(account), worker.client(account)
+    other.ok("CREATE gone")
+    before = packs(worker)
+    c.send(b"a APPEND gone " + BIG + b" {1000000}\r\n")
+    assert c.line().startswith(b"+ ")
+    other.ok("DELETE gone")
+    c.send(BIG[-1000000:] + b"\r\n")
+    assert c.until("a")[1].startswith("NO [TRYCREATE]")
+    assert packs(worker) == before
+
+
+def test_summaries_are_made_when_all_messages_are_there(own_worker):
+    """Memory is not held for a client that goes on sending; and there is an end to what they may take."""
+    w = own_worker()
+    c = w.client("anna")
+    part = b"--b\r\nContent-Type: text/plain; name=" + b"n" * 300 + b"\r\n\r\n\r\n"
+    message = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * 990 + b"--b--\r\n"
+    one = b" {%d+}\r\n%s" % (len(message), message)
+    assert c.append("INBOX", message).startswith("OK")
+    before, stored = w.memory(), packs(w)
+    c.send(b"a APPEND INBOX" + one * 60 + b" {%d}\r\n" % len(message))
+    assert c.line().startswith(b"+ ")
+    assert w.memory() - before < 10 << 20
+    c.send(message + one * 140 + b"\r\n")
+    assert c.until("a")[1].startswith("NO [LIMIT]")
+    assert packs(w) == stored
+    lines, reply = c.cmd(b"APPEND INBOX" + one * 20)
+    assert re.match(r"OK \[APPENDUID \d+ 2:21\]", reply)
+    c.ok("SELECT INBOX")
+    assert [b"n" * 300 in line for line in c.ok("FETCH 1:* BODYSTRUCTURE")] == [True] * 21
+    assert c.ok("FETCH 21 BODY.PEEK[]")[0].endswith(message + b")")
+
+
+def test_messages_of_all_sizes_at_once(worker, account):
+    """Through memory, through a file, read and mapped, from places that are no page's beginning."""
+    c = worker.client(account)
+    messages = [b"Subject: %d\r\n\r\n" % i + b"text %d\r\n" % i * n
+                for i, n in enumerate((1, 5000, 60000, 3, 40000, 1, 100000, 2))]
+    lines, reply = c.cmd(b"APPEND INBOX" + b"".join(b" (k%d) {%d+}\r\n%s" % (i, len(m), m)
+                                                    for i, m in enumerate(messages)))
+    assert reply.startswith("OK"), reply
+    assert [body(c, i + 1) for i in range(len(messages))] == messages
+    assert [b"k%d)" % i in line for i, line in enumerate(c.ok("FETCH 1:* FLAGS"))] == [True] * len(messages)
 
 
 def test_malformed(worker, account):

@@ -135,6 +135,48 @@ static void over_quota_changes_nothing(void **state)
 	account_close(&same);
 }
 
+/* What is asked before the bodies are written is answered as mailbox_append would. */
+static void what_would_be_refused_is_known_before(void **state)
+{
+	struct fixture *f = *state;
+	struct account_limits limits = {.bytes = 100};
+	struct account *same;
+	uint32_t uid;
+	static char names[MSG_KEYWORDS_MAX + 1][8];
+	const char *keywords[MSG_KEYWORDS_MAX + 1];
+	char *large = calloc(1, RECORD_MAX);
+	for (size_t i = 0; i < COUNT_OF(keywords); i++) {
+		snprintf(names[i], sizeof(names[i]), "k%zu", i);
+		keywords[i] = names[i];
+	}
+	assert_ok(account_open(f->store, "a1", false, &limits, &same));
+	struct append fits = {.blob = {.size = 100}};
+	struct append delivered = {.blob = {.size = 101}, .delivery_id = "m1/r1"};
+	const struct {
+		struct append what;
+		enum store_status status;
+	} rows[] = {
+		{fits, STORE_OK},
+		{{.blob = {.size = 101}}, STORE_OVER_QUOTA},
+		{{.summary = {large, RECORD_MAX}}, STORE_TOO_MANY},
+		{{.keywords = keywords, .nkeywords = MSG_KEYWORDS_MAX}, STORE_OK},
+		{{.keywords = keywords, .nkeywords = MSG_KEYWORDS_MAX + 1}, STORE_TOO_MANY},
+		{{.keywords = (const char *[]){"a b"}, .nkeywords = 1}, STORE_INVALID},
+	};
+	uint64_t modseq = account_modseq(same);
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_int_equal(mailbox_may_append(same, f->inbox, &rows[i].what, 1), rows[i].status);
+	assert_int_equal(mailbox_may_append(same, f->inbox, (struct append[]){fits, fits}, 2),
+		STORE_OVER_QUOTA);
+	assert_int_equal(mailbox_may_append(same, 999, &fits, 1), STORE_NOT_FOUND);
+	assert_int_equal(account_modseq(same), modseq);
+	assert_int_equal(mailbox_may_append(same, f->inbox, &delivered, 1), STORE_OVER_QUOTA);
+	assert_ok(fixture_try_append(f, same, f->inbox, "x", 0, "m1/r1", &uid));
+	assert_ok(mailbox_may_append(same, f->inbox, &delivered, 1));
+	account_close(&same);
+	free(large);
+}
+
 static void below_the_reserve_nothing_is_added(void **state)
 {
 	struct fixture *f = *state;
@@ -200,6 +242,7 @@ int main(void)
 		FIXTURE_TEST(one_body_for_two_accounts),
 		FIXTURE_TEST(a_delivery_repeated_is_stored_once),
 		FIXTURE_TEST(over_quota_changes_nothing),
+		FIXTURE_TEST(what_would_be_refused_is_known_before),
 		FIXTURE_TEST(below_the_reserve_nothing_is_added),
 		FIXTURE_TEST(packs_are_sealed_and_followed_by_others),
 		FIXTURE_TEST(segments_follow_each_other),

@@ -12,18 +12,18 @@ from traffic import USERS, Traffic, check_shown_stays, found, wait_until_all_the
 import thurn as t
 
 
-def test_everything_is_killed_while_500_messages_come_in(instance):
+def test_everything_is_killed_while_messages_come_in(instance):
     """First while all of it stays in the queue, then in the middle of deliveries."""
     thurn = instance(users=USERS, settings={"local-agent:enabled": "no"})
     acknowledged, sent, boxes = set(), set(), None
     for round_ in range(3):
-        traffic = Traffic(thurn, 500, pause=0.01, prefix="abc"[round_])
+        traffic = Traffic(thurn, 100000, pause=0.01, prefix="abc"[round_])  # more than there is time for
         traffic.wait_for(50 + 60 * round_)
         if round_ == 2:
             boxes = found(thurn)  # what somebody has seen
         thurn.kill()
         traffic.stop()
-        assert 50 <= len(traffic.acknowledged) < 500, "the kill was not in the middle"
+        assert len(traffic.acknowledged) >= 50
         acknowledged |= traffic.acknowledged
         sent |= traffic.sent
         if round_ == 1:
@@ -45,16 +45,16 @@ def test_everything_is_killed_while_500_messages_come_in(instance):
 ])
 def test_one_program_is_killed_again_and_again(instance, service, fate):
     thurn = instance(users=USERS)
-    traffic = Traffic(thurn, 600, pause=0.02)
+    traffic = Traffic(thurn, 100000, pause=0.02)
     kills = 0
     for at in (50, 150, 250):
         traffic.wait_for(at)
         for pid in t.wait_for(lambda: thurn.pids(service), 10, "a worker"):
             os.kill(pid, signal.SIGKILL)
             kills += 1
-    traffic.join()
+    traffic.wait_for(len(traffic.acknowledged) + 100)  # each client has gone on
+    traffic.stop()
     assert kills >= 3
-    assert len(traffic.acknowledged) >= 300
     if fate == "lost":
         assert traffic.lost
     else:

@@ -1,6 +1,7 @@
 """Each rule of the design's section 12 that applies so far, and the tests that prove it: the table says which, and this test
 that they are there."""
 import os
+import pathlib
 import re
 
 import fakes
@@ -18,7 +19,7 @@ RULES = {
         "qmgr/test_nothing_is_lost.py: test_a_segment_goes_when_all_of_it_is_done"],
     2: ["qmgr/test_nothing_is_lost.py: test_mail_accepted_while_qmgr_is_away_is_found",
         "system/test_what_can_not_be_accepted_is_refused.py: test_a_stopped_queue_manager_stops_nobody_from_sending",
-        "system/test_crashes_lose_nothing.py: test_everything_is_killed_while_500_messages_come_in"],
+        "system/test_crashes_lose_nothing.py: test_everything_is_killed_while_messages_come_in"],
     3: ["lib/queue/test_segments_keep_what_was_acknowledged.c: stamps_are_read_back",
         "qmgr/test_nothing_is_lost.py: test_a_wiped_database_comes_back_from_the_segments, "
         "test_a_row_without_its_segment_is_closed_and_said, test_a_killed_qmgr_repeats_nothing_to_other_hosts",
@@ -111,6 +112,19 @@ def test_no_rule_is_forgotten():
 
 # --- what no other file proves ---
 
+def open_files(pid):
+    """What its descriptors lead to, and what is in those that are memory. Some are closed while we look."""
+    files, texts = [], []
+    for fd in pathlib.Path("/proc/%d/fd" % pid).iterdir():
+        try:
+            files.append(os.readlink(fd))
+            if files[-1].startswith("/memfd:"):
+                texts.append(fd.read_bytes())
+        except FileNotFoundError:
+            pass
+    return files, texts
+
+
 def test_the_smtp_agent_holds_one_message_and_no_segment(instance):
     with fakes.Server(DATA=fakes.HANG) as server:
         thurn = instance(settings={"smtp.smart_host": fakes.to(server), "smtp.data_timeout": "60s"})
@@ -119,16 +133,9 @@ def test_the_smtp_agent_holds_one_message_and_no_segment(instance):
             s.sendmail("anna@sandbox.test", ["anna@sandbox.test"], message("stays here"))
         t.wait_for(lambda: server.said("DATA"), 10, "the agent's DATA")
         (pid,) = thurn.pids("smtp-agent")
-        files = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+        files, texts = open_files(pid)
         assert not [f for f in files if str(thurn.dir / "queue") in f or str(thurn.dir / "store") in f], files
-        held = [f for f in files if f.startswith("/memfd:")]
-        assert held, files
-        texts = []
-        for fd in os.listdir("/proc/%d/fd" % pid):
-            if os.readlink("/proc/%d/fd/%s" % (pid, fd)).startswith("/memfd:"):
-                with open("/proc/%d/fd/%s" % (pid, fd), "rb") as f:
-                    texts.append(f.read())
-        assert any(b"on its way" in text for text in texts)
+        assert any(b"on its way" in text for text in texts), files
         assert not any(b"stays here" in text for text in texts)
         thurn.kill()  # before the server's end would be waited for
 

@@ -12,6 +12,15 @@ from traffic import USERS, Traffic, check_shown_stays, found, wait_until_all_the
 import thurn as t
 
 
+def new_ones_take(thurn, size):
+    """New connections have that message_size_limit, as soon as the old workers have heard that they take none any more."""
+    def answers():
+        with wire.Smtp(thurn.ports["smtp"]) as s:
+            s.send(b"MAIL FROM:<x@elsewhere.test> SIZE=%d\r\nRSET\r\nMAIL FROM:<x@elsewhere.test> SIZE=%d\r\n" % (size + 1, size))
+            return [s.reply()[:9] for _ in range(3)]
+    t.wait_for(lambda: answers() == ["552 5.3.4", "250 2.0.0", "250 2.1.0"], 20, "the new settings")
+
+
 def test_reload_keeps_every_connection(instance):
     thurn = instance()
     imap, idle, pop3 = wire.Imap(thurn, "anna"), wire.Imap(thurn, "anna"), wire.Pop3(thurn, "bert")
@@ -35,9 +44,7 @@ def test_reload_keeps_every_connection(instance):
     assert b"* 1 EXISTS" in imap.command("NOOP")
     pop3.command("NOOP")
     # and new ones have the new settings.
-    with wire.Smtp(thurn.ports["smtp"]) as s:
-        s.send(b"MAIL FROM:<x@elsewhere.test> SIZE=70000\r\n")
-        s.expect(b"552 5.3.4")
+    new_ones_take(thurn, 65536)
     for c in imap, idle, pop3, smtp:
         c.close()
 
@@ -216,11 +223,7 @@ def test_nobody_is_dropped_whatever_they_do(instance, how):
         generation = thurn.status()["generation"]
         thurn.thurn(how)
         t.wait_for(lambda: (lambda s: s["generation"] > generation and s["ready"])(thurn.status()), 20, "the new generation")
-        with wire.Smtp(thurn.ports["smtp"]) as s:  # new ones have the new settings
-            s.send(b"MAIL FROM:<x@elsewhere.test> SIZE=%d\r\nRSET\r\nMAIL FROM:<x@elsewhere.test> SIZE=%d\r\n" % (100001 + n, 100000 + n))
-            s.expect(b"552 5.3.4")
-            s.expect(b"250")
-            s.expect(b"250")
+        new_ones_take(thurn, 100000 + n)
     visitors.wait_for_turns()
     traffic.over = True
     traffic.join()

@@ -18,7 +18,7 @@ def test_what_it_took_while_the_server_was_down_is_delivered_after_the_start(ins
     got = thurn.wait_for_mail("anna", 20)
     assert sorted(without_trace(m, 3) for m in got) == sorted(sent)
     assert all(m.startswith(b"Return-Path: <bert@sandbox.test>\r\n") for m in got)
-    assert not list((thurn.dir / "queue/drop").iterdir())
+    t.wait_for(lambda: not list((thurn.dir / "queue/drop").iterdir()), 20, "the end of what was handed on")
 
 
 def test_what_it_took_is_there_after_a_crash_at_once(instance):

@@ -10,29 +10,27 @@
 Every instance has a folder of its own under /tmp, ports of its own, and is stopped at the end, by pid. What the
 sanitizers or an impossible state wrote to its log fails the test.
 """
-import fcntl
 import imaplib
 import json
 import os
 import pathlib
 import poplib
-import random
 import re
 import shutil
 import signal
 import smtplib
-import socket
 import ssl
 import subprocess
 import tempfile
 import time
+
+from ports import PortBase
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = pathlib.Path(os.environ.get("THURN_BIN", ROOT / "build/bin"))
 SAN = BIN.parent.name == "san"
 SLOW = 5 if SAN else 1  # factor of time limits
 DOMAIN = "sandbox.test"
-WELL_KNOWN = (24, 25, 80, 110, 143, 465, 587, 993, 995)
 BAD_LINES = re.compile(r"ERROR: (Address|Leak|Undefined)\w*Sanitizer|runtime error:|\] panic ")
 
 
@@ -53,41 +51,6 @@ def run(*argv, check=True, input=None, timeout=90, env=None):
     if check and done.returncode != 0:
         raise CommandFailed(done)
     return done
-
-
-class PortBase:
-    """A base port whose ports are free, kept for this process by a lock as long as the object lives."""
-
-    def __init__(self):
-        folder = "/tmp/thurn-test-ports-%d" % os.getuid()
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        # Below the kernel's own choice. No two of these bases have a port in common.
-        bases = range(11000, 31000, 250)
-        for base in random.sample(bases, len(bases)):
-            self.lock = open("%s/%d" % (folder, base), "w")
-            try:
-                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                self.lock.close()
-                continue
-            if all(self.is_free(base + p) for p in WELL_KNOWN):
-                self.base = base
-                return
-            self.lock.close()
-        raise RuntimeError("no free ports")
-
-    @staticmethod
-    def is_free(port):
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                return False
-        return True
-
-    def free(self):
-        self.lock.close()
 
 
 def of_a_report(lines):

@@ -10,18 +10,13 @@ import tempfile
 import time
 
 import thurn as thurn_module
+from ports import free_port  # noqa: F401  the tests' own
 
 BIN = thurn_module.BIN
 ECHO = BIN.parent / "t/master/echo"
 SAN = thurn_module.SAN
 SLOW = thurn_module.SLOW
 PROGRAMS = ("smtpd", "qmgr", "directoryd", "local")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_for(what, limit=5):
@@ -138,7 +133,7 @@ class Client:
 
 class Master:
     def __init__(self, services, settings=None):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="thurn-master-"))
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="thurn-master-", dir="/tmp"))
         os.chmod(self.dir, 0o755)
         self.clients, self.notify = [], None
         self.process = None
@@ -146,16 +141,19 @@ class Master:
         (self.dir / "etc").mkdir()
         (self.dir / "bin").mkdir()
         for name in PROGRAMS:
-            os.link(ECHO, self.dir / "bin" / name) if self.can_link() else \
-                shutil.copy(ECHO, self.dir / "bin" / name)
+            self.put(ECHO, self.dir / "bin" / name)
         shutil.copy(BIN / "master", self.dir / "bin/master")
         self.settings = {"shutdown_timeout": "1s", "restart_first": "50ms", **(settings or {})}
         self.hostname = "first.test"
         self.services = services
         self.write()
 
-    def can_link(self):
-        return os.stat(ECHO).st_dev == os.stat(self.dir).st_dev
+    @staticmethod
+    def put(program, path):
+        try:
+            os.link(program, path)
+        except OSError:  # another file system, or another mount of this one
+            shutil.copy(program, path)
 
     def write(self):
         lines = ["hostname = " + self.hostname, "root = ..", "queue_dir = queue", "store_dir = store",
@@ -204,6 +202,13 @@ class Master:
 
     def status(self):
         return status_of(self.call(11))
+
+    def answers(self):
+        """While it starts there may be nobody behind its socket yet."""
+        try:
+            return bool(self.status())
+        except OSError:
+            return False
 
     def service(self, name):
         return self.status()["services"][name]

@@ -34,7 +34,7 @@ def test_it_prints_its_ports_as_one_json_object(box):
 
 def test_every_port_answers(box):
     for port in box.ports.values():
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=30 * t.SLOW).close()
 
 
 def test_it_makes_the_folders_and_the_domain(box):
@@ -45,10 +45,10 @@ def test_it_makes_the_folders_and_the_domain(box):
 
 def test_the_certificate_holds_for_its_names(box):
     for name in ("sandbox.test", "localhost", "127.0.0.1"):
-        with socket.create_connection(("127.0.0.1", box.ports["submissions"]), timeout=5) as s:
+        with socket.create_connection(("127.0.0.1", box.ports["submissions"]), timeout=30 * t.SLOW) as s:
             with box.tls().wrap_socket(s, server_hostname=name):
                 pass
-    with socket.create_connection(("127.0.0.1", box.ports["submissions"]), timeout=5) as s:
+    with socket.create_connection(("127.0.0.1", box.ports["submissions"]), timeout=30 * t.SLOW) as s:
         with pytest.raises(ssl.SSLError):
             box.tls().wrap_socket(s, server_hostname="other.test")
     key = (box.dir / "etc/key.pem").stat()

@@ -1,6 +1,5 @@
 """The next message goes over the same connection, as long as it is good."""
-import time
-
+import thurn as t
 from fakes import Agent, Server, to
 
 
@@ -11,15 +10,17 @@ def test_kept_then_closed():
         assert s.connections == 1 and not s.said("QUIT") and not s.said("RSET")
         a.sleep(1.5)
         assert a.one(to(s)).fate == "relayed"
-        assert s.connections == 2 and len(s.said("QUIT")) == 1
+        assert s.connections == 2
+        t.wait_for(lambda: s.said("QUIT"), 10, "the first one's farewell")
+        assert len(s.said("QUIT")) == 1
 
 
 def test_not_for_ever():
     with Server() as s, Agent(messages_per_connection=3) as a:
         for _ in range(7):
             assert a.one(to(s)).fate == "relayed"
-        time.sleep(0.1)
-        assert s.connections == 3 and len(s.said("QUIT")) >= 2
+        assert s.connections == 3
+        t.wait_for(lambda: len(s.said("QUIT")) >= 2, 10, "two farewells")
 
 
 def test_not_at_all():
@@ -35,7 +36,7 @@ def test_one_that_was_closed_meanwhile():
             assert a.one(to(s)).fate == "relayed"
             for c in list(s.open):
                 c.shutdown(2)
-            time.sleep(0.05)
+            t.wait_for(lambda: not s.open, 10, "its end")
         assert s.connections == 3
 
 

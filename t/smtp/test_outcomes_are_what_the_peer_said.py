@@ -3,6 +3,7 @@ import re
 import time
 
 import pytest
+from ports import free_port
 from fakes import CLOSE, DRIP, HANG, Agent, Server, to
 
 
@@ -103,8 +104,7 @@ def test_endless_replies(agent):
 
 
 def test_nobody_there(agent):
-    with Server() as s:
-        port = s.port
+    port = free_port()
     o = agent.one("[127.0.0.1]:%d" % port)
     assert (o.fate, o.status) == ("deferred", "4.4.1")
     assert re.match(r"Connect to 127\.0\.0\.1\[127\.0\.0\.1\]:%d: Connection refused" % port, o.text)

@@ -1,4 +1,5 @@
 """Size, recipients, errors, lines, hops, time: each limit with its reply."""
+import contextlib
 import os
 import pathlib
 import time
@@ -176,7 +177,8 @@ def test_large_messages_wait_on_the_disk(thurn):
             found = {}
             for pid in thurn.pids("smtp"):
                 for fd in pathlib.Path("/proc/%d/fd" % pid).iterdir():
-                    found[os.readlink(fd)] = fd.stat().st_size
+                    with contextlib.suppress(FileNotFoundError):  # it has just been closed
+                        found[os.readlink(fd)] = fd.stat().st_size
             return found
 
         folder = str(thurn.dir / "queue/segments/")

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import pytest
+import thurn as t
 from peers import Postfix
 
 MESSAGE = b"From: anna@sandbox.test\r\nTo: bert@sandbox.test\r\nSubject: hello\r\n\r\n.dot\r\nend\r\n"
@@ -73,4 +74,4 @@ def test_postfix_relays_to_us(thurn):
                     "bert@sandbox.test", "--data", "-", input=MESSAGE)
         got = thurn.wait_for_mail("bert", before + 20)
         assert got[-1].count(b"Received: ") == 2
-        assert "status=sent (250 2.0.0 Ok: queued as " in p.log()
+        t.wait_for(lambda: p.log().count("status=sent (250 2.0.0 Ok: queued as ") == 20, 20, "its log")

@@ -47,10 +47,9 @@ def test_stopped_for_a_while(instance):
         threads.append(threading.Thread(target=recipient))
         for x in threads:
             x.start()
-        start = time.monotonic()
         with Imap(t) as c:  # greetings come without it
             assert c.greeting.startswith("* OK") and "AUTH=SCRAM-SHA-256" in c.greeting
-        assert time.monotonic() - start < 2 * thurn_module.SLOW
+        assert not said
         for x in threads:
             x.join()
     finally:

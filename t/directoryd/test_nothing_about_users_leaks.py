@@ -1,5 +1,6 @@
 """Wrong password and no such user are the same to the client, in words and in time; failures slow down."""
 import base64
+import math
 import random
 import statistics
 import threading
@@ -155,20 +156,25 @@ def test_time_spent_on_hashing_is_part_of_the_delay(instance):
     t = instance(settings={"directoryd.failure_delay": "1s"})
     t.thurn("user", "add", "crypt@sandbox.test", "--password-hash", slow_hash("secret", 400000))
     with Door(t, "directory-auth") as door:
-        start = time.monotonic()
-        slow = door.plain("crypt@sandbox.test", "wrong", remote="192.0.2.1")
-        spent = time.monotonic() - start
-        fast = door.plain("nobody@sandbox.test", "wrong", remote="192.0.2.2")
-        assert spent > 0.05
-        assert abs(slow["delay"] / 1000 + spent - 1) < 0.05 * thurn_module.SLOW
-        assert 950 <= fast["delay"] <= 1000
+        tries = []
+        for n in range(10):  # an answer that comes late says nothing
+            start = time.monotonic()
+            slow = door.plain("crypt@sandbox.test", "wrong", remote="192.0.2.%d" % (2 * n))["delay"]
+            spent = time.monotonic() - start
+            fast = door.plain("nobody@sandbox.test", "wrong", remote="192.0.2.%d" % (2 * n + 1))["delay"]
+            assert spent > 0.05 and slow / 1000 + spent > 0.99 and fast <= 1000
+            tries.append((slow / 1000 + spent - 1, fast))
+            if tries[-1][0] < 0.05 * thurn_module.SLOW and fast >= 950:
+                return
+        raise AssertionError(tries)
 
 
 def test_delays_grow_for_an_address_and_for_no_other(instance):
     t = instance(settings={"directoryd.failure_delay": "2s"})
 
     def fail(remote):
-        return round(door.plain("nobody@sandbox.test", "x", remote=remote)["delay"] / 1000)
+        """In seconds; what the answer has taken is taken off."""
+        return math.ceil(door.plain("nobody@sandbox.test", "x", remote=remote)["delay"] / 1000)
 
     with Door(t, "directory-auth") as door:
         assert [fail("192.0.2.1") for _ in range(6)] == [2, 4, 8, 15, 15, 15]
@@ -194,10 +200,9 @@ def test_the_delay_is_waited_out_without_holding_up_others(instance):
     for o in others:
         o.start()
     time.sleep(0.5)
-    start = time.monotonic()
     with Imap(t, "wrap") as c:
         assert c.login("PLAIN", USER, t.password("anna"))[0]
-    assert time.monotonic() - start < 1 * thurn_module.SLOW
+    assert len(waited) < 3  # the third waits for six seconds
     for o in others:
         o.join()
     assert 1.4 <= min(waited) and max(waited) > 5 and len(waited) == 4

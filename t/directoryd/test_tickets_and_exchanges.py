@@ -18,7 +18,7 @@ USER = "anna@sandbox.test"
 
 @pytest.fixture(scope="module")
 def thurn():
-    t = thurn_module.Instance(settings={"directoryd.failure_delay": "0", "directoryd.ticket_life": "2s"})
+    t = thurn_module.Instance(settings={"directoryd.failure_delay": "0"})
     yield t
     t.close()
 
@@ -41,14 +41,20 @@ def test_for_one_service(thurn):
         assert door.redeem(r["ticket"], "pop") is not None
 
 
-def test_for_a_while(thurn):
-    with Door(thurn, "directory-auth") as door:
-        old = door.plain(USER, thurn.password("anna"))
-        time.sleep(1)
-        young = door.plain(USER, thurn.password("anna"))
-        time.sleep(1.3)
-        assert door.redeem(old["ticket"]) is None
-        assert door.redeem(young["ticket"]) is not None
+def test_for_a_while(instance):
+    t = instance(settings={"directoryd.ticket_life": "2s"})
+    with Door(t, "directory-auth") as door:
+        for _ in range(10):
+            old = door.plain(USER, t.password("anna"))
+            time.sleep(1)
+            start = time.monotonic()
+            young = door.plain(USER, t.password("anna"))
+            time.sleep(1.1)
+            assert door.redeem(old["ticket"]) is None
+            is_good = door.redeem(young["ticket"]) is not None
+            if time.monotonic() - start < 2:
+                break  # else the machine was too slow for it
+        assert is_good
 
 
 def test_invented_ones_are_worth_nothing(thurn):

@@ -16,7 +16,7 @@ struct fixture {
 static int set_up(void **state)
 {
 	struct fixture *f = mem_new(struct fixture);
-	f->tickets = tickets_new(60);
+	f->tickets = tickets_new(60000);
 	f->pool = pool_new("test");
 	*state = f;
 	return 0;
@@ -76,12 +76,14 @@ static void whole(void **state)
 
 static void in_time(void **state)
 {
-	struct span ticket = issue(*state, "imap");
-	usleep(40 * 1000);
-	struct span later = issue(*state, "imap");
-	usleep(40 * 1000);
-	assert_false(redeem(*state, ticket, "imap"));
-	assert_true(redeem(*state, later, "imap"));
+	struct fixture *f = *state;
+	tickets_set_life(f->tickets, 40);
+	struct span ticket = issue(f, "imap");
+	tickets_set_life(f->tickets, 60000);
+	struct span later = issue(f, "imap");
+	usleep(60 * 1000);
+	assert_false(redeem(f, ticket, "imap"));
+	assert_true(redeem(f, later, "imap"));
 }
 
 static struct tickets *next_process(const struct str *kept, int64_t life_ms)
@@ -118,6 +120,7 @@ static void time_goes_on_over_a_restart(void **state)
 {
 	struct fixture *f = *state, next = {.pool = f->pool};
 	struct str kept = STR_INIT;
+	tickets_set_life(f->tickets, 60);
 	struct span ticket = issue(f, "imap");
 	tickets_put(f->tickets, &kept);
 	next.tickets = next_process(&kept, 60);

@@ -16,7 +16,7 @@ def test_killed_worker_is_replaced_and_the_others_serve_on(master, one):
     killed = time.monotonic()
     os.kill(other, signal.SIGKILL)
     wait_for(lambda: len(m.workers("one")) == 2 and other not in m.pids())
-    assert time.monotonic() - killed < 1 * private.SLOW
+    assert time.monotonic() - killed < 3 * private.SLOW  # usual is a tenth
     assert m.service("one")["restarts"] == 1
     assert c.ask("still there") == "echo still there"
     assert "was killed by signal 9" in m.log()
@@ -28,11 +28,12 @@ def test_crash_loop_backs_off_and_heals(master, one):
     crash = m.dir / "etc/one.crash"
     crash.touch()
     m.start(ready=False)
-    wait_for(lambda: m.unix("master").exists())
-    wait_for(lambda: m.service("one")["restarts"] >= 2)
+    began = time.monotonic()
+    wait_for(lambda: m.answers() and m.service("one")["restarts"] >= 2)
     time.sleep(1.2)
-    # 50 + 100 + 200 + 400 + 800 ms: five or six starts, where an endless loop makes hundreds.
-    assert m.service("one")["restarts"] <= 6
+    # 50 + 100 + 200 + 400 ms, and 800 from then on: five or six starts, where an endless loop makes hundreds.
+    restarts = m.service("one")["restarts"]
+    assert restarts <= 6 + max(0, time.monotonic() - began - 1.5) / 0.8
     assert not m.status()["ready"]
     assert m.service("one")["trouble"] == "It ends before it is ready; the log tells why."
     assert "can't start: It was told to fail." in m.log()
@@ -67,7 +68,7 @@ def test_single_is_never_there_twice(master):
 
 def test_workers_that_served_are_back_soon_however_often_they_are_killed(master, one):
     rows, port = one(min_workers=2, max_workers=2)
-    m = master({"one": rows}, {"restart_first": "200ms"})
+    m = master({"one": rows}, {"restart_first": "400ms"})
     for _ in range(5):
         wait_for(lambda: len(m.workers("one")) == 2)
         killed = time.monotonic()
@@ -75,4 +76,4 @@ def test_workers_that_served_are_back_soon_however_often_they_are_killed(master,
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         assert m.client(port).ask("again") == "echo again"
-        assert time.monotonic() - killed < 2 * private.SLOW
+        assert time.monotonic() - killed < 4 * private.SLOW  # the pauses would become longer than six seconds

@@ -76,6 +76,8 @@ int maildrop_update(struct session *s)
 	if (status != STORE_OK)
 		log_error("messages not removed count=%zu reason=%s", n,
 			log_q(store_status_text(status)));
+	if (s->update) /* before the client hears of it: he may log in again at once */
+		account_session_unlock(&s->lock);
 	return status == STORE_OK ? 0 : -1;
 }
 

@@ -60,7 +60,7 @@ void pop3_bad(struct session *s, const char *line);
 /* maildrop.c: 0, or -1 with the reply for the client. */
 int maildrop_open(struct session *s, const char *account, const struct account_limits *limits,
 	const char **reply_r);
-/* Removes what is marked (only after QUIT) and sets \Seen; -1 when not all could be removed. */
+/* Sets \Seen; after QUIT it also removes what is marked and lets go of the maildrop. -1 when not all could be removed. */
 int maildrop_update(struct session *s);
 void maildrop_close(struct session *s);
 

@@ -74,7 +74,11 @@ class Client:
         return self
 
     def __exit__(self, *exc):
+        self.leave()
         self.sock.close()
+
+    def leave(self):
+        """What there is to do before the end."""
 
     def wrap(self):
         self.sock = self.context.wrap_socket(self.sock, server_hostname="localhost")
@@ -229,9 +233,12 @@ class Pop(Client):
     def challenge(line):
         return line[2:]
 
-    @staticmethod
-    def ok(line):
-        return line is not None and line.startswith("+OK")
+    inside = False
+
+    def ok(self, line):
+        """Of a login."""
+        self.inside = line is not None and line.startswith("+OK")
+        return self.inside
 
     def __call__(self, command, want=None):
         self.send(command + "\r\n")
@@ -239,6 +246,17 @@ class Pop(Client):
         if want is not None:
             assert line is not None and line.startswith(want), (command, line)
         return line
+
+    def leave(self):
+        """A maildrop is one session's: who comes next finds it free when the server has closed."""
+        if self.inside:
+            try:
+                self.sock.shutdown(socket.SHUT_WR)
+                for _ in range(100):  # there may be much that nobody wanted to read
+                    if not self.sock.recv(1 << 16):
+                        break
+            except OSError:
+                pass
 
     def many(self):
         """Lines of a multi-line reply, still stuffed, up to its dot."""

@@ -151,7 +151,7 @@ def test_without_quit_nothing_is_deleted(thurn, end):
     elif end == "timeout-like":
         c.send("QUI")
     c.sock.close()
-    time.sleep(0.3)
+    thurn_module.wait_for(lambda: can_enter(thurn), 10, "the end of the session")
     assert len(thurn.messages("anna")) == 2
     with enter(thurn) as c:
         assert c("STAT").startswith("+OK 2 ")
@@ -184,6 +184,12 @@ def test_in_use(thurn):
     for pid in thurn.pids("pop3d"):  # a lock dies with its holder
         os.kill(pid, signal.SIGKILL)
     thurn_module.wait_for(lambda: can_enter(thurn), 10, "a new session")
+
+
+def test_who_heard_the_end_may_come_back_at_once(shared):
+    for _ in range(20):
+        with enter(shared) as c:
+            c("QUIT", "+OK Bye")
 
 
 def can_enter(t):
@@ -283,7 +289,7 @@ def test_a_client_that_does_not_read_costs_little(instance, tls):
             start = time.monotonic()
             other("STAT", "+OK")
             other("QUIT", "+OK")
-            assert time.monotonic() - start < 1 * thurn_module.SLOW
+            assert time.monotonic() - start < 10 * thurn_module.SLOW
 
 
 @pytest.mark.limit(200)

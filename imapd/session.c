@@ -291,6 +291,9 @@ static void serve_client(struct session *s, struct conn *conn, const struct logi
 	log_in(s, h);
 	if (!take_client(s, conn))
 		return;
+	session_push(s);
+	stream_flush_try(s->stream);
+	io_close(&conn->fd); /* the login program need not watch any longer */
 	service_count(s->imapd->svc, COUNT_SESSIONS, 1);
 	if (s->account)
 		log_info("login account=%s ip=%s tls=%s", s->account_id, log_q(h->peer_ip),

@@ -80,9 +80,17 @@ static bool take_client(struct session *s, struct conn *conn, const struct login
 	return true;
 }
 
+static void answer(struct session *s, const char *refusal)
+{
+	if (refusal)
+		pop3_say(s, refusal);
+	else
+		stream_printf(s->stream, "+OK %u messages\r\n", s->count);
+	stream_flush_try(s->stream);
+}
+
 static void run_session(struct session *s)
 {
-	stream_printf(s->stream, "+OK %u messages\r\n", s->count);
 	run_commands(s);
 	/* Without QUIT nothing is deleted (RFC 1939 section 6), but what was read was read. */
 	if (!s->update)
@@ -99,12 +107,10 @@ static void serve_client(struct session *s, struct conn *conn, const struct logi
 	if (open_session(s, handoff, &who, &reply) == 0)
 		context.user = who.user;
 	if (take_client(s, conn, handoff)) {
-		if (!reply) {
+		answer(s, reply);
+		io_close(&conn->fd); /* the login program need not watch any longer */
+		if (!reply)
 			run_session(s);
-		} else {
-			pop3_say(s, reply);
-			stream_flush(s->stream);
-		}
 	}
 	maildrop_close(s);
 	log_context_swap(outer);

@@ -131,10 +131,15 @@ static void conclude(struct session *s, enum login_result result)
 		[LOGIN_CANCELLED] = "BAD Authentication cancelled",
 		[LOGIN_MALFORMED] = "BAD The answer is not base64",
 	};
-	if (result == LOGIN_GONE || (result == LOGIN_OK && login_hand_over(&s->login, s->tag) == 0))
+	enum login_end end = result == LOGIN_OK ? login_hand_over(&s->login, s->tag) : LOGIN_KEPT;
+	if (result == LOGIN_GONE || end == LOGIN_PASSED)
 		s->over = true;
 	else
 		say(s, s->tag, replies[result == LOGIN_OK ? LOGIN_TEMPFAIL : result]);
+	if (end == LOGIN_LOST) {
+		say(s, "*", "BYE [UNAVAILABLE] The session could not be begun; connect again");
+		s->over = true;
+	}
 	if (result >= LOGIN_NEEDS_TLS && !s->over)
 		count_bad(s);
 	if (!s->over && login_is_hopeless(&s->login)) {

@@ -1,10 +1,12 @@
 #include "login/messages.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/wire.h"
 #include "io/io.h"
+#include "io/loop.h"
 #include "io/stream.h"
 #include "os/os.h"
 
@@ -109,6 +111,20 @@ int handoff_give(int sock, int client, int64_t deadline, const char **err_r)
 	return send_word(sock, YOURS_TYPE, client, deadline);
 }
 
+enum handoff_end handoff_watch(int sock, bool proxied, int64_t deadline)
+{
+	char octet;
+	ssize_t n;
+
+	while ((n = recv(sock, &octet, 1, MSG_PEEK | MSG_DONTWAIT)) < 0 && errno == EAGAIN)
+		if (io_wait(sock, LOOP_READ, deadline) <= 0)
+			return HANDOFF_LOST;
+	/* A socket that is closed with something unread in it resets: `yours` is all that was to be read. */
+	if (n < 0)
+		return errno == ECONNRESET ? HANDOFF_LEFT : HANDOFF_LOST;
+	return (n > 0) == proxied ? HANDOFF_TAKEN : HANDOFF_LOST;
+}
+
 /* --- the worker --- */
 
 /* Closed although nothing was said to it. */
@@ -167,10 +183,8 @@ int handoff_take(int *sock, int64_t deadline, const char **err_r)
 		io_close(&client);
 		return -1;
 	}
-	if (client >= 0) {
-		io_close(sock);
+	if (client >= 0)
 		return client;
-	}
 	client = *sock;
 	*sock = -1;
 	return client;

@@ -251,8 +251,19 @@ static int connect_worker(struct login *l, bool by_account, int64_t deadline, co
 			  : service_connect(l->conn->svc, l->worker, deadline, err_r);
 }
 
-/* The connection to a worker that has the session; -1: nobody has it, in time. A worker that has just died may not have
- * seen the ticket: another one can have it. client: see handoff_give. */
+/* To a worker that is ready, which counts a client that becomes its own. client: see handoff_give. */
+static int give(struct login *l, int sock, int client, int64_t deadline, const char **err_r)
+{
+	if (client >= 0)
+		service_conn_count(l->conn, false);
+	if (handoff_give(sock, client, deadline, err_r) == 0)
+		return 0;
+	service_conn_count(l->conn, true);
+	return -1;
+}
+
+/* The connection to a worker that is to have the session, and has got the client; -1: nobody, in time. A worker that has just
+ * died may not have seen the ticket: another one can have it. client: see handoff_give. */
 static int hand_to_worker(struct login *l, const struct login_handoff *handoff, int client)
 {
 	int64_t deadline = io_deadline(l->conf->hand_over_timeout);
@@ -262,7 +273,7 @@ static int hand_to_worker(struct login *l, const struct login_handoff *handoff, 
 		sock = connect_worker(l, tries == 0, deadline, &err);
 		if (sock >= 0 && handoff_send(sock, handoff, deadline, &err) == 0 &&
 			handoff_wait(sock, deadline, &err) == 0 &&
-			handoff_give(sock, client, deadline, &err) == 0)
+			give(l, sock, client, deadline, &err) == 0)
 			return sock;
 		io_close(&sock);
 	}
@@ -270,12 +281,47 @@ static int hand_to_worker(struct login *l, const struct login_handoff *handoff, 
 	return -1;
 }
 
-int login_hand_over(struct login *l, const char *tag)
+static void proxy(struct login *l, int *sock)
+{
+	struct stream *worker = stream_new(*sock);
+	*sock = -1;
+	stream_set_deadline(l->conn->stream, IO_FOREVER);
+	stream_set_timeout(l->conn->stream, l->conf->proxy_timeout);
+	stream_set_timeout(worker, l->conf->proxy_timeout);
+	stream_proxy(l->conn->stream, worker);
+	stream_close(&worker);
+}
+
+/* The worker has been given the client, and what it sent. */
+static enum login_end see_off(struct login *l, size_t input, bool proxied, int *sock)
+{
+	struct stream *client = l->conn->stream;
+	switch (handoff_watch(*sock, proxied, io_deadline(l->conf->hand_over_timeout))) {
+	case HANDOFF_TAKEN:
+		stream_consume(client, input);
+		if (proxied)
+			proxy(l, sock);
+		return LOGIN_PASSED;
+	case HANDOFF_LEFT:
+		log_error("no worker for a session: it left before it had the session.");
+		service_conn_count(l->conn, true);
+		return LOGIN_KEPT;
+	case HANDOFF_LOST:
+		break;
+	}
+	log_error("a worker that has got a session does nothing with it");
+	if (proxied)
+		return LOGIN_LOST;
+	shutdown(stream_fd(client), SHUT_RDWR); /* of the worker's descriptor, too; it may speak any moment, we must not */
+	return LOGIN_PASSED;
+}
+
+static enum login_end hand_over(struct login *l, const char *tag)
 {
 	struct conn *conn = l->conn;
 	bool proxied = stream_is_tls(conn->stream);
 	if (stream_flush(conn->stream) != 0)
-		return 0;
+		return LOGIN_PASSED;
 	struct login_handoff handoff = {
 		.ticket = l->reply.ticket,
 		.tag = tag,
@@ -287,18 +333,17 @@ int login_hand_over(struct login *l, const char *tag)
 	};
 	int sock = hand_to_worker(l, &handoff, proxied ? -1 : stream_fd(conn->stream));
 	if (sock < 0)
-		return -1;
-	stream_consume(conn->stream, handoff.input.n);
-	if (!proxied) {
-		io_close(&sock);
-		return 0;
-	}
-	struct stream *worker = stream_new(sock);
-	list_remove(&l->link); /* the worker says good-bye from now on */
-	stream_set_deadline(conn->stream, IO_FOREVER);
-	stream_set_timeout(conn->stream, l->conf->proxy_timeout);
-	stream_set_timeout(worker, l->conf->proxy_timeout);
-	stream_proxy(conn->stream, worker);
-	stream_close(&worker);
-	return 0;
+		return LOGIN_KEPT;
+	enum login_end end = see_off(l, handoff.input.n, proxied, &sock);
+	io_close(&sock);
+	return end;
+}
+
+/* A stop that comes meanwhile leaves the client alone: who has it in the end says good-bye. */
+enum login_end login_hand_over(struct login *l, const char *tag)
+{
+	list_remove(&l->link);
+	enum login_end end = hand_over(l, tag);
+	list_add_tail(&l->shared->logins, &l->link);
+	return end;
 }

@@ -60,8 +60,12 @@ enum login_result login_sasl(struct login *l, const char *mechanism, const struc
 /* True when the client has failed too often and must go. */
 bool login_is_hopeless(const struct login *l);
 
-/* After LOGIN_OK. The worker answers the login command and has the session from there. 0: it is over for this program;
- * -1: no worker took it within hand_over_timeout, the client is still ours. tag: see messages.h. */
-int login_hand_over(struct login *l, const char *tag);
+/* After LOGIN_OK. tag: see messages.h. */
+enum login_end {
+	LOGIN_PASSED, /* the worker answers the login command and has had the session from there: it is over for this program */
+	LOGIN_KEPT,   /* no worker took it within hand_over_timeout: the client is ours as before */
+	LOGIN_LOST,   /* the same, but a worker may have begun with what the client sent: it is told, and goes */
+};
+enum login_end login_hand_over(struct login *l, const char *tag);
 
 #endif

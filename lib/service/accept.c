@@ -125,6 +125,20 @@ static void uncount_address(struct accepted *a)
 	a->counted = false;
 }
 
+void service_conn_count(struct conn *conn, bool on)
+{
+	struct accepted *a = conn->accepted;
+	struct engine *e = a->engine;
+
+	if (!on) {
+		uncount_address(a);
+	} else if (!a->counted && a->counts_as.ss_family) {
+		scoreboard_address_add(e->sb, e->row_number, e->ctx.instance,
+			(const struct sockaddr *)&a->counts_as);
+		a->counted = true;
+	}
+}
+
 /* --- one connection, in its fiber --- */
 
 /* "S", nine digits of the millisecond, two of the worker, two of the turn; sorts by time. */
@@ -161,6 +175,7 @@ static struct conn *conn_new(struct accepted *a, struct pool *pool)
 	socklen_t len = sizeof(c->local);
 
 	c->svc = &a->engine->ctx;
+	c->accepted = a;
 	c->pool = pool;
 	c->fd = -1;
 	c->peer = a->peer;

@@ -32,6 +32,7 @@ struct conn {
 	gid_t peer_gid;
 	char session[20];           /* session id; it is in the log context already */
 	size_t listener;            /* index among the service's listen addresses */
+	struct accepted *accepted;  /* the engine's */
 };
 
 enum service_flags {
@@ -118,6 +119,8 @@ void service_conn_release(struct service_ctx *svc);
  * release. ip: text; what is no address does not count. */
 void service_address_hold(struct service_ctx *svc, const char *service, const char *ip);
 void service_address_release(struct service_ctx *svc, const char *service, const char *ip);
+/* The other side of it: a connection of our own does not count while somebody else holds its address for it. */
+void service_conn_count(struct conn *conn, bool on);
 
 /* Wakes when stopping becomes true, and when closing does, for fibers that wait long. A fiber woken by it that
  * calls service_conn_hold before it waits again keeps the process from ending, also one that was idle. */

@@ -88,14 +88,10 @@ static void conclude(struct session *s, enum login_result result)
 		[LOGIN_CANCELLED] = "-ERR Authentication cancelled",
 		[LOGIN_MALFORMED] = "-ERR The answer is not base64",
 	};
-	if (result == LOGIN_OK && login_hand_over(&s->login, "") == 0) {
-		s->over = true;
+	enum login_end end = result == LOGIN_OK ? login_hand_over(&s->login, "") : LOGIN_KEPT;
+	s->over |= result == LOGIN_GONE || end != LOGIN_KEPT;
+	if (result == LOGIN_GONE || end == LOGIN_PASSED)
 		return;
-	}
-	if (result == LOGIN_GONE) {
-		s->over = true;
-		return;
-	}
 	const char *reply = replies[result == LOGIN_OK ? LOGIN_TEMPFAIL : result];
 	if (result >= LOGIN_NEEDS_TLS)
 		bad(s, reply);

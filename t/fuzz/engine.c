@@ -13,8 +13,10 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "io/loop.h"
+#include "io/tls.h"
 #include "ipc/ipc.h"
 #include "os/os.h"
+#include "t/fuzz/certificate.h"
 
 /* The one program of this process: a fuzz entry has no context that it could be handed in. */
 static struct service_ctx svc;
@@ -111,8 +113,14 @@ struct ipc_client *service_ipc_client(struct service_ctx *s, const char *unix_na
 
 struct tls_context *service_tls(struct service_ctx *s)
 {
-	(void)s;
-	return NULL;
+	static struct tls_context *tls; /* for the leak checker */
+	if (tls)
+		return tls;
+	const char *cert = pool_printf(s->pool, "%s/cert.pem", dir), *key = pool_printf(s->pool, "%s/key.pem", dir), *err;
+	certificate_write(cert, key);
+	if (tls_server_new(cert, key, &tls, &err) < 0)
+		log_panic("%s", err);
+	return tls;
 }
 
 const char *service_uid_user(struct service_ctx *s, uid_t uid)
@@ -143,6 +151,12 @@ struct fiber_cond *service_stop_cond(struct service_ctx *s)
 	return &never;
 }
 
+void service_conn_count(struct conn *conn, bool on)
+{
+	(void)conn;
+	(void)on;
+}
+
 void service_address_hold(struct service_ctx *s, const char *service, const char *ip)
 {
 	(void)s;
@@ -164,42 +178,63 @@ void service_count(struct service_ctx *s, unsigned index, uint64_t add)
 	(void)add;
 }
 
-/* --- one connection --- */
+/* --- connections --- */
+
+#define ENDS_MAX     2
+#define SWITCHES_MAX 16
 
 struct client {
-	int in, out;
+	struct end {
+		int in, out, server; /* server: -2 when it has ended */
+		struct str *replies;
+		bool over;
+	} ends[ENDS_MAX];
+	size_t n;
 	struct span bytes;
 	size_t step;
 	engine_before_fn before;
-	struct str *replies;
-	bool over;
 };
+
+/* How much goes now; 0 when the other connection is to go on. */
+static size_t next_piece(const struct client *c)
+{
+	size_t n = c->step < c->bytes.n ? c->step : c->bytes.n;
+	size_t end = c->n > 1 ? span_index(c->bytes, 0, ENGINE_SWITCH) : n;
+	return end < n ? end : n;
+}
 
 static void send_pieces(void *arg)
 {
 	struct client *c = arg;
-	if (c->before)
-		c->before(c->out);
+	size_t at = 0, switches = 0;
+	for (size_t i = 0; c->before && i < c->n; i++)
+		c->before(c->ends[i].out);
 	while (c->bytes.n) {
-		size_t n = c->step < c->bytes.n ? c->step : c->bytes.n;
-		ssize_t done = io_write(c->out, c->bytes.p, n, IO_FOREVER);
+		size_t n = next_piece(c);
+		ssize_t done = n ? io_write(c->ends[at].out, c->bytes.p, n, IO_FOREVER) : 1;
 		if (done <= 0)
 			break; /* the server has said good-bye */
 		c->bytes = span_make(c->bytes.p + done, c->bytes.n - (size_t)done);
+		if (!n && switches++ < SWITCHES_MAX) {
+			at = 1 - at;
+			io_sleep(1); /* it has done what it was told, mostly */
+		}
 		fiber_yield();
 	}
-	shutdown(c->out, SHUT_WR);
-	io_close(&c->out);
+	for (size_t i = 0; i < c->n; i++) {
+		shutdown(c->ends[i].out, SHUT_WR);
+		io_close(&c->ends[i].out);
+	}
 }
 
 static void read_all(void *arg)
 {
-	struct client *c = arg;
+	struct end *e = arg;
 	char block[16384];
-	for (ssize_t n; (n = io_read(c->in, block, sizeof(block), IO_FOREVER)) > 0;)
-		str_add(c->replies, block, (size_t)n);
-	io_close(&c->in);
-	c->over = true;
+	for (ssize_t n; (n = io_read(e->in, block, sizeof(block), IO_FOREVER)) > 0;)
+		str_add(e->replies, block, (size_t)n);
+	io_close(&e->in);
+	e->over = true;
 }
 
 static void fill_peer(struct conn *c)
@@ -232,18 +267,43 @@ static void serve(void *arg)
 	*fd = -2;
 }
 
-void engine_serve(engine_before_fn before, struct span bytes, size_t step, struct str *replies)
+static void start_end(struct end *e, struct str *replies)
 {
 	int sv[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv) != 0)
 		abort();
-	struct client c = {.out = sv[0], .in = fcntl(sv[0], F_DUPFD_CLOEXEC, 3), .bytes = bytes,
-		.step = step, .before = before, .replies = replies};
-	fiber_start("server", serve, &sv[1]);
-	fiber_start("reader", read_all, &c);
-	fiber_start("sender", send_pieces, &c);
-	while (!c.over || c.out >= 0 || sv[1] != -2)
+	*e = (struct end){.out = sv[0], .in = fcntl(sv[0], F_DUPFD_CLOEXEC, 3), .server = sv[1], .replies = replies};
+	fiber_start("server", serve, &e->server);
+	fiber_start("reader", read_all, e);
+}
+
+static bool is_over(const struct client *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (!c->ends[i].over || c->ends[i].out >= 0 || c->ends[i].server != -2)
+			return false;
+	return true;
+}
+
+static void serve_ends(struct client *c, struct str *replies)
+{
+	for (size_t i = 0; i < c->n; i++)
+		start_end(&c->ends[i], &replies[i]);
+	fiber_start("sender", send_pieces, c);
+	while (!is_over(c))
 		loop_turn(1000);
+}
+
+void engine_serve(engine_before_fn before, struct span bytes, size_t step, struct str *replies)
+{
+	struct client c = {.n = 1, .bytes = bytes, .step = step, .before = before};
+	serve_ends(&c, replies);
+}
+
+void engine_serve_two(engine_before_fn before, struct span bytes, size_t step, struct str replies[2])
+{
+	struct client c = {.n = 2, .bytes = bytes, .step = step, .before = before};
+	serve_ends(&c, replies);
 }
 
 struct service_ctx *engine_start(int (*program)(int argc, char **argv), const char *settings)

@@ -78,7 +78,7 @@ static void with_its_socket(void **state)
 	assert_int_equal(write(f->sock[0], "client's", 8), 8);
 	int client = handoff_take(&f->sock[1], io_deadline(1000), &err);
 	assert_true(client >= 0 && client != f->pipe[1]);
-	assert_int_equal(f->sock[1], -1);
+	assert_true(f->sock[1] >= 0 && f->sock[1] != client);
 	assert_int_equal(handoff_wait(f->sock[0], io_deadline(1000), &err), 0);
 	assert_int_equal(write(client, "x", 1), 1); /* it is the other end of the pipe */
 	char c;
@@ -143,6 +143,53 @@ static void a_worker_that_dies_leaves_the_client_behind(void **state)
 	assert_int_equal(handoff_wait(f->sock[0], io_deadline(1000), &err), -1);
 	assert_int_equal(handoff_give(f->sock[0], f->pipe[1], io_deadline(1000), &err), -1);
 	assert_non_null(err);
+}
+
+/* What the login program is told behind `yours`, by what the worker does. */
+static void who_has_the_client_shows_by_itself(void **state)
+{
+	static const struct {
+		bool proxied, takes, speaks, closes;
+		enum handoff_end end;
+	} rows[] = {
+		{false, true, false, true, HANDOFF_TAKEN},
+		{false, true, false, false, HANDOFF_LOST},  /* it answers nothing */
+		{false, false, false, false, HANDOFF_LOST}, /* it does nothing */
+		{false, false, false, true, HANDOFF_LEFT},
+		{false, true, true, false, HANDOFF_LOST},   /* it speaks to the wrong one */
+		{true, true, true, false, HANDOFF_TAKEN},
+		{true, true, true, true, HANDOFF_TAKEN},    /* what it said is there */
+		{true, true, false, false, HANDOFF_LOST},
+		{true, true, false, true, HANDOFF_LOST},
+		{true, false, false, true, HANDOFF_LEFT},
+		{true, false, false, false, HANDOFF_LOST},
+	};
+	struct fixture *f = *state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int s[2], client = -1, way;
+		const char *err;
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s), 0);
+		assert_int_equal(handoff_give(s[0], rows[i].proxied ? -1 : f->pipe[1],
+					 io_deadline(1000), &err), 0);
+		way = s[1];
+		if (rows[i].takes)
+			assert_true((client = handoff_take(&s[1], io_deadline(1000), &err)) >= 0);
+		if (rows[i].takes)
+			assert_int_equal(handoff_wait(s[0], io_deadline(1000), &err), 0);
+		if (rows[i].speaks)
+			assert_int_equal(write(way, "+OK", 3), 3);
+		if (rows[i].closes)
+			close(way);
+		assert_int_equal(handoff_watch(s[0], rows[i].proxied, io_deadline(20)), rows[i].end);
+		char said[4];
+		if (rows[i].speaks) /* nothing of it is read by that */
+			assert_int_equal(read(s[0], said, sizeof(said)), 3);
+		close(s[0]);
+		if (!rows[i].closes)
+			close(way);
+		if (client >= 0 && !rows[i].proxied)
+			close(client);
+	}
 }
 
 /* What is not whole, or something else, is refused, and no descriptor stays behind. */
@@ -216,6 +263,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_worker_that_is_late_gets_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_has_been_given_up_is_not_even_begun, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_worker_that_dies_leaves_the_client_behind, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_has_the_client_shows_by_itself, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(more_input_than_a_stream_holds_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_much_input_is_refused_by_the_sender, set_up, tear_down),
 	};

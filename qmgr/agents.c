@@ -1,16 +1,11 @@
 #include "qmgr/agents.h"
 
-#include <unistd.h>
-
 #include "agent/agent.h"
 #include "mail/outcome.h"
-#include "os/os.h"
+#include "qmgr/copies.h"
 #include "qmgr/ledger.h"
 #include "queue/agent_messages.h"
 #include "queue/messages.h"
-
-#define READ_INLINE (256u * 1024) /* a larger message is copied by a helper thread */
-#define SUBMIT_MAX  (16u * 1024 * 1024)
 
 struct agents {
 	struct dispatch *d;
@@ -65,39 +60,6 @@ struct agent_conn *agents_free(struct agents *a, enum agent_kind kind, uint64_t 
 	if (n && kind == AGENT_LOCAL && all[affinity % n]->busy < all[affinity % n]->capacity)
 		return all[affinity % n];
 	return best;
-}
-
-/* --- the message for agents that get no segments --- */
-
-struct copying {
-	int from;
-	uint64_t at, n;
-	int fd;
-};
-
-static int do_copy(void *arg)
-{
-	struct copying *c = arg;
-	char *block = mem_alloc(c->n);
-	c->fd = os_pread_all(c->from, block, c->n, c->at) < 0
-			? -1
-			: os_sealed_memfd("message", block, c->n);
-	mem_free(&block);
-	return 0;
-}
-
-/* 0 with m->memfd, -1. May wait, and the message stays meanwhile. */
-static int make_copy(struct message *m)
-{
-	struct copying c = {.from = m->segment->fd, .at = m->body_at, .n = m->body_size};
-	if (m->memfd >= 0)
-		return 0;
-	if (c.n > READ_INLINE)
-		io_call(do_copy, &c);
-	else
-		do_copy(&c);
-	m->memfd = c.fd;
-	return c.fd < 0 ? -1 : 0;
 }
 
 /* --- sending --- */
@@ -174,45 +136,86 @@ static int send_work(struct agent_conn *conn, struct job *job, int fd)
 	return rc;
 }
 
-/* 0, -1; 1 when the agent or the job went away while the message was copied. */
-static int copy_for(struct agent_conn *conn, struct job *job)
+static void give(struct agent_conn *conn, struct job *job)
 {
-	struct message *m = job->m;
-	uint64_t id = job->id;
-	m->jobs++; /* so that it, and the job in its pool, stay */
-	int rc = make_copy(m);
-	m->jobs--;
-	if (job->id == id && job->conn == conn)
-		return rc;
-	message_step(m);
-	return 1;
-}
-
-static void unsend(struct agent_conn *conn, struct job *job)
-{
-	hash_remove(conn->jobs, hash_key_u64(&job->id));
-	conn->busy--;
-	conn->agents->busy--;
-}
-
-int agents_send(struct agent_conn *conn, struct job *job)
-{
-	int rc = 0;
 	job->id = ++conn->agents->next_id;
 	job->conn = conn;
 	conn->busy++;
 	conn->agents->busy++;
 	hash_set(conn->jobs, hash_key_u64(&job->id), job);
-	if (!conn->segments && (rc = copy_for(conn, job)) > 0)
-		return 0;
-	if (rc == 0 && conn->segments)
-		rc = send_segment(conn, job->m->segment);
-	if (rc == 0)
-		rc = send_work(conn, job, job->m->memfd);
+	if (!conn->segments)
+		copies_hold(job->m->q->copies, job->m);
+}
+
+static struct job *take_back(struct agent_conn *conn, uint64_t id)
+{
+	struct job *job = hash_remove(conn->jobs, hash_key_u64(&id));
+	if (!job)
+		return NULL;
+	conn->busy--;
+	conn->agents->busy--;
+	if (!conn->segments)
+		copies_leave(job->m->q->copies, job->m);
+	return job;
+}
+
+/* What the connection, if it is still there, does not take for reasons of the message's own is
+ * back. */
+static bool is_back(struct agent_conn *conn, struct job *job, int rc)
+{
 	if (rc == 0 || !ipc_is_open(ipc_conn_ipc(conn->conn)))
-		return 0; /* a connection that just ended gives its jobs back by itself */
-	unsend(conn, job);
-	return -1;
+		return false; /* a connection that just ended gives its jobs back by itself */
+	take_back(conn, job->id);
+	return true;
+}
+
+struct copying {
+	struct agent_conn *conn;
+	struct job *job;
+	uint64_t id;
+};
+
+/* The agent may go meanwhile, and the job to another one. */
+static void copy_and_send(void *arg)
+{
+	struct copying c = *(struct copying *)arg;
+	struct message *m = c.job->m;
+	struct qmgr *q = m->q;
+	mem_free(&arg);
+	int rc = copies_make(q->copies, m);
+	copies_leave(q->copies, m);
+	m->jobs--;
+	if (c.job->id != c.id || c.job->conn != c.conn)
+		message_step(m);
+	else if (is_back(c.conn, c.job, rc < 0 ? rc : send_work(c.conn, c.job, m->copy.fd)))
+		dispatch_unreadable(q->dispatch, c.job);
+}
+
+/* A large message is copied by a fiber of its own: the others' deliveries go on. */
+static void send_later(struct agent_conn *conn, struct job *job)
+{
+	struct copying *c = mem_new(struct copying);
+	*c = (struct copying){.conn = conn, .job = job, .id = job->id};
+	job->m->jobs++; /* so that it, and the job in its pool, stay */
+	copies_hold(job->m->q->copies, job->m);
+	fiber_start("copy", copy_and_send, c);
+}
+
+static int send_now(struct agent_conn *conn, struct job *job)
+{
+	struct message *m = job->m;
+	int rc = conn->segments ? send_segment(conn, m->segment) : copies_make(m->q->copies, m);
+	return rc < 0 ? rc : send_work(conn, job, m->copy.fd);
+}
+
+int agents_send(struct agent_conn *conn, struct job *job)
+{
+	give(conn, job);
+	if (!conn->segments && copies_lane(job->m) == LANE_LARGE)
+		send_later(conn, job);
+	else if (is_back(conn, job, send_now(conn, job)))
+		return -1;
+	return 0;
 }
 
 void agents_forget_segment(struct dispatch *d, uint64_t id)
@@ -299,13 +302,11 @@ static void run_result(struct ipc_server_conn *conn, struct ipc_request *rq, voi
 	const struct agent_result *result = body;
 	const struct agent_work_outcome *from = result->outcomes.v;
 	struct agent_conn *c = ipc_conn_data(conn);
-	struct job *job = c ? hash_remove(c->jobs, hash_key_u64(&result->job)) : NULL;
+	struct job *job = c ? take_back(c, result->job) : NULL;
 	if (c)
 		c->results++;
 	if (!job)
 		return;
-	c->busy--;
-	c->agents->busy--;
 	struct outcome *v = pool_array(rq->pool, job->n, sizeof(*v));
 	static const struct agent_work_outcome none = {.fate = FATE_DEFERRED,
 		.status = "4.3.0",
@@ -406,9 +407,9 @@ static void gone(struct ipc_server_conn *conn)
 		log_warning("an agent ended with jobs, which go to others agent=%s jobs=%zu",
 			agent_names[c->kind], c->busy);
 	while (hash_next(c->jobs, &at, &key, &value)) {
-		hash_remove(c->jobs, key);
-		a->busy--;
-		dispatch_again(a->d, value);
+		struct job *job = value;
+		take_back(c, job->id);
+		dispatch_again(a->d, job);
 	}
 	hash_free(&c->jobs);
 	hash_free(&c->known);

@@ -17,7 +17,8 @@ const char *const agent_names[AGENT_KINDS] = {
 
 struct kind {
 	struct hash *destinations;
-	struct list ready; /* those that have jobs, in turn */
+	struct list ready[LANES]; /* those that have jobs, in turn */
+	enum lane last;		  /* the lane of the job that an agent got last */
 	size_t busy;
 };
 
@@ -57,8 +58,11 @@ static struct destination *find_destination(
 		return dest;
 	unsigned most = (unsigned)d->q->conf->destination_concurrency;
 	dest = mem_new(struct destination);
-	list_init(&dest->ready);
-	list_init(&dest->jobs);
+	for (enum lane lane = 0; lane < LANES; lane++) {
+		dest->lanes[lane].destination = dest;
+		list_init(&dest->lanes[lane].ready);
+		list_init(&dest->lanes[lane].jobs);
+	}
 	dest->dispatch = d;
 	dest->kind = kind;
 	dest->name = mem_strdup(name);
@@ -81,16 +85,22 @@ static void free_destination(struct destination *dest)
 {
 	char *name = (char *)(uintptr_t)dest->name;
 	hash_remove(dest->dispatch->kinds[dest->kind].destinations, span_of(dest->name));
-	list_remove(&dest->ready);
+	for (enum lane lane = 0; lane < LANES; lane++)
+		list_remove(&dest->lanes[lane].ready);
 	free_why(dest);
 	mem_free(&name);
 	mem_free(&dest);
 }
 
+static size_t waiting(const struct destination *dest)
+{
+	return dest->lanes[LANE_SMALL].waiting + dest->lanes[LANE_LARGE].waiting;
+}
+
 /* Nothing is known of an account that would be worth remembering. */
 static void leave_destination(struct destination *dest)
 {
-	if (dest->waiting || dest->busy)
+	if (waiting(dest) || dest->busy)
 		return;
 	dest->idle_since = clock_mono_ms();
 	if (dest->kind != AGENT_SMTP)
@@ -108,7 +118,7 @@ static void sweep(struct dispatch *d)
 	d->swept_at = now;
 	while (hash_next(d->kinds[AGENT_SMTP].destinations, &at, &key, &value)) {
 		struct destination *dest = value;
-		if (!dest->waiting && !dest->busy && now - dest->idle_since > IDLE_KEPT_MS &&
+		if (!waiting(dest) && !dest->busy && now - dest->idle_since > IDLE_KEPT_MS &&
 			!pace_is_closed(&dest->pace, now / 1000))
 			free_destination(dest);
 	}
@@ -116,8 +126,10 @@ static void sweep(struct dispatch *d)
 
 static void mark_ready(struct destination *dest)
 {
-	if (dest->waiting && list_is_empty(&dest->ready))
-		list_add_tail(&dest->dispatch->kinds[dest->kind].ready, &dest->ready);
+	struct kind *k = &dest->dispatch->kinds[dest->kind];
+	for (enum lane lane = 0; lane < LANES; lane++)
+		if (dest->lanes[lane].waiting && list_is_empty(&dest->lanes[lane].ready))
+			list_add_tail(&k->ready[lane], &dest->lanes[lane].ready);
 }
 
 /* --- jobs --- */
@@ -133,20 +145,21 @@ static void wait_again(struct job *job)
 
 static void take_from_queue(struct job *job)
 {
+	struct destination_lane *l = &job->destination->lanes[job->lane];
 	list_remove(&job->link);
 	list_remove(&job->in_message);
-	job->destination->waiting--;
-	if (!job->destination->waiting)
-		list_remove(&job->destination->ready);
+	l->waiting--;
+	if (!l->waiting)
+		list_remove(&l->ready);
 }
 
 static void put_into_queue(struct job *job, bool first)
 {
-	struct destination *dest = job->destination;
-	list_add_after(first ? &dest->jobs : dest->jobs.prev, &job->link);
+	struct destination_lane *l = &job->destination->lanes[job->lane];
+	list_add_after(first ? &l->jobs : l->jobs.prev, &job->link);
 	list_add_tail(&job->m->queued_jobs, &job->in_message);
-	dest->waiting++;
-	mark_ready(dest);
+	l->waiting++;
+	mark_ready(job->destination);
 }
 
 void dispatch_add(
@@ -155,6 +168,7 @@ void dispatch_add(
 	list_init(&job->link);
 	list_init(&job->in_message);
 	job->destination = find_destination(d, kind, destination);
+	job->lane = kind == AGENT_SMTP ? copies_lane(job->m) : LANE_SMALL; /* others get segments */
 	job->m->jobs++;
 	put_into_queue(job, false);
 	dispatch_kick(d);
@@ -178,10 +192,11 @@ void dispatch_cancel(struct dispatch *d, struct message *m)
 
 /* --- a closed destination --- */
 
-static void put_off(struct job *job, const struct outcome *o)
+static void put_off(struct job *job, const struct outcome *o, int64_t until_s)
 {
 	struct message *m = job->m;
 	bool tried = m->tried;
+	take_from_queue(job);
 	for (size_t i = 0; i < job->n; i++) {
 		if (*job->reason)
 			report_result(m, job, job->v[i].index, o);
@@ -189,6 +204,10 @@ static void put_off(struct job *job, const struct outcome *o)
 			message_outcome(m, job->v[i].index, o, "none");
 	}
 	m->tried = tried; /* it was no attempt */
+	if (m->not_before_s < until_s)
+		m->not_before_s = until_s;
+	m->jobs--;
+	message_step(m);
 }
 
 static void put_off_all(struct destination *dest)
@@ -199,23 +218,16 @@ static void put_off_all(struct destination *dest)
 		dest->why.text ? dest->why.text : "it could not be reached");
 	struct outcome o = outcome_make(
 		FATE_DEFERRED, dest->why.status ? dest->why.status : "4.4.1", str_c(&text));
-	while (!list_is_empty(&dest->jobs)) {
-		struct job *job = list_entry(dest->jobs.next, struct job, link);
-		struct message *m = job->m;
-		take_from_queue(job);
-		put_off(job, &o);
-		if (m->not_before_s < reopens_s)
-			m->not_before_s = reopens_s;
-		m->jobs--;
-		message_step(m);
-	}
+	for (enum lane lane = 0; lane < LANES; lane++)
+		while (!list_is_empty(&dest->lanes[lane].jobs))
+			put_off(list_entry(dest->lanes[lane].jobs.next, struct job, link), &o,
+				reopens_s);
 	str_fini(&text);
 }
 
 /* --- the dispatcher --- */
 
-/* The message can't be read: not its destination's fault. */
-static void could_not_send(struct dispatch *d, struct job *job)
+void dispatch_unreadable(struct dispatch *d, struct job *job)
 {
 	struct outcome o =
 		outcome_make(FATE_DEFERRED, "4.3.0", "The message can't be read from the queue.");
@@ -225,42 +237,72 @@ static void could_not_send(struct dispatch *d, struct job *job)
 	dispatch_result(d, job, v, false);
 }
 
-static void send_job(struct dispatch *d, struct destination *dest, struct agent_conn *conn)
+static struct job *first_job(const struct destination_lane *l)
 {
-	struct job *job = list_entry(dest->jobs.next, struct job, link);
+	return list_entry(l->jobs.next, struct job, link);
+}
+
+static void send_job(struct dispatch *d, struct destination_lane *l, struct agent_conn *conn)
+{
+	struct destination *dest = l->destination;
+	struct job *job = first_job(l);
 	take_from_queue(job);
 	dest->busy++;
+	dest->large += job->lane == LANE_LARGE ? job->m->body_size : 0;
 	d->kinds[dest->kind].busy++;
-	if (dest->waiting) { /* the others' turn */
-		list_remove(&dest->ready);
+	d->kinds[dest->kind].last = job->lane;
+	if (l->waiting) { /* the others' turn */
+		list_remove(&l->ready);
 		mark_ready(dest);
 	}
 	if (agents_send(conn, job) < 0)
-		could_not_send(d, job);
+		dispatch_unreadable(d, job);
 }
 
-/* False when nothing can be sent for now. */
-static bool run_next(struct dispatch *d, enum agent_kind kind)
+/* Whose turn it is; NULL nobody's. Who has half of the memory lets the others pass. */
+static struct destination_lane *next_in(struct dispatch *d, struct kind *k, enum lane lane)
+{
+	if (list_is_empty(&k->ready[lane]))
+		return NULL;
+	list_each (l, &k->ready[lane]) {
+		struct destination_lane *next = list_entry(l, struct destination_lane, ready);
+		if (next->destination->large < d->q->conf->outgoing_memory / 2)
+			return next;
+	}
+	return list_entry(k->ready[lane].next, struct destination_lane, ready);
+}
+
+/* False when nothing of the lane can be sent for now. */
+static bool run_lane(struct dispatch *d, enum agent_kind kind, enum lane lane)
 {
 	struct kind *k = &d->kinds[kind];
-	if (list_is_empty(&k->ready))
+	struct destination_lane *l = next_in(d, k, lane);
+	if (!l)
 		return false;
-	struct destination *dest = list_entry(k->ready.next, struct destination, ready);
+	struct destination *dest = l->destination;
 	if (pace_is_closed(&dest->pace, now_s())) {
 		put_off_all(dest);
 		return true;
 	}
 	if (!pace_allows(&dest->pace, dest->busy, now_s())) {
-		list_remove(&dest->ready); /* comes back when one of its deliveries ends */
+		list_remove(&l->ready); /* comes back when one of its deliveries ends */
 		return true;
 	}
+	if (lane == LANE_LARGE && !copies_have_room(d->q->copies, first_job(l)->m))
+		return false; /* nobody else goes first, or it would never go */
 	if (kind == AGENT_LOCAL && k->busy >= d->q->conf->local_concurrency)
 		return false;
 	struct agent_conn *conn = agents_free(d->agents, kind, hash_bytes(span_of(dest->name)));
 	if (!conn)
 		return false;
-	send_job(d, dest, conn);
+	send_job(d, l, conn);
 	return true;
+}
+
+static bool run_next(struct dispatch *d, enum agent_kind kind)
+{
+	enum lane other = d->kinds[kind].last == LANE_SMALL ? LANE_LARGE : LANE_SMALL;
+	return run_lane(d, kind, other) || run_lane(d, kind, LANE_SMALL + LANE_LARGE - other);
 }
 
 static void dispatcher(void *arg)
@@ -310,6 +352,7 @@ static void job_ended(struct dispatch *d, struct job *job)
 {
 	struct destination *dest = job->destination;
 	dest->busy--;
+	dest->large -= job->lane == LANE_LARGE ? job->m->body_size : 0;
 	d->kinds[dest->kind].busy--;
 	job->conn = NULL;
 	mark_ready(dest);
@@ -383,25 +426,27 @@ void dispatch_open_all(struct dispatch *d)
 
 /* --- when memory is full --- */
 
-static struct destination *longest(struct dispatch *d)
+static struct destination_lane *longest(struct dispatch *d)
 {
-	struct destination *most = NULL;
+	struct destination_lane *most = NULL;
 	for (enum agent_kind kind = 0; kind < AGENT_KINDS; kind++)
-		list_each (l, &d->kinds[kind].ready) {
-			struct destination *dest = list_entry(l, struct destination, ready);
-			if (!most || dest->waiting > most->waiting)
-				most = dest;
-		}
+		for (enum lane lane = 0; lane < LANES; lane++)
+			list_each (at, &d->kinds[kind].ready[lane]) {
+				struct destination_lane *l =
+					list_entry(at, struct destination_lane, ready);
+				if (!most || l->waiting > most->waiting)
+					most = l;
+			}
 	return most;
 }
 
 void dispatch_park_overflow(struct dispatch *d)
 {
-	struct destination *dest = longest(d);
-	if (!dest || dest->waiting < d->q->conf->active_max / 8)
+	struct destination_lane *l = longest(d);
+	if (!l || l->waiting < d->q->conf->active_max / 8)
 		return;
-	for (size_t n = dest->waiting / 2; n > 0 && !list_is_empty(&dest->jobs); n--) {
-		struct job *job = list_entry(dest->jobs.prev, struct job, link);
+	for (size_t n = l->waiting / 2; n > 0 && !list_is_empty(&l->jobs); n--) {
+		struct job *job = list_entry(l->jobs.prev, struct job, link);
 		struct message *m = job->m;
 		m->not_before_s = queue_time_s(d->q) + PARK_S;
 		take_from_queue(job);
@@ -418,7 +463,8 @@ struct dispatch *dispatch_new(struct qmgr *q)
 	d->agents = agents_new(d);
 	for (enum agent_kind kind = 0; kind < AGENT_KINDS; kind++) {
 		d->kinds[kind].destinations = hash_new();
-		list_init(&d->kinds[kind].ready);
+		for (enum lane lane = 0; lane < LANES; lane++)
+			list_init(&d->kinds[kind].ready[lane]);
 	}
 	return d;
 }

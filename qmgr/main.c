@@ -10,6 +10,7 @@
  */
 #include "base/log.h"
 #include "qmgr/agents.h"
+#include "qmgr/copies.h"
 #include "qmgr/dispatch.h"
 #include "qmgr/ledger.h"
 #include "qmgr/load.h"
@@ -98,6 +99,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	list_init(&q->spare_pools);
 	q->directory = service_ipc_client(svc, "directory");
 	q->process = process_new(q);
+	q->copies = copies_new(q);
 	q->dispatch = dispatch_new(q);
 	q->loader = load_new(q);
 	if (reserve_start(q, err_r) < 0 || ledger_open(q, err_r) < 0 || spool_open(q, err_r) < 0)

@@ -1,7 +1,6 @@
 #include "qmgr/message.h"
 
 #include <inttypes.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "mail/received.h"
@@ -79,7 +78,7 @@ static struct message *message_new(
 		.body_at = rec->body_at,
 		.body_size = rec->body_size,
 		.row_due = NO_ROW,
-		.memfd = -1};
+		.copy = {.fd = -1}};
 	m->rcpts.pool = pool;
 	list_init(&m->in_segment);
 	list_init(&m->link);
@@ -108,8 +107,6 @@ static void message_free(struct message *m)
 	m->segment->active--;
 	list_remove(&m->in_segment);
 	list_remove(&m->link);
-	if (m->memfd >= 0)
-		close(m->memfd);
 	message_pool_free(q, &pool);
 	spool_kick(q->spool);
 }
@@ -329,9 +326,6 @@ static int64_t next_attempt(const struct message *m)
 static void park(struct message *m)
 {
 	m->phase = PHASE_PARKING;
-	if (m->memfd >= 0)
-		close(m->memfd);
-	m->memfd = -1;
 	ledger_save(m->q->ledger, m);
 }
 

@@ -8,6 +8,7 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "mail/envelope.h"
+#include "qmgr/copies.h"
 #include "qmgr/qmgr.h"
 #include "qmgr/spool.h"
 #include "queue/queue.h"
@@ -41,7 +42,7 @@ struct message {
 	enum message_phase phase;
 	bool held, warned, parent, removed, tried, too_many_hops;
 	bool routing; /* a fiber routes it and will call message_step */
-	int memfd;    /* sealed copy for agents that get no segments; -1 */
+	struct copy copy;
 	struct log_context log;
 };
 

@@ -8,6 +8,7 @@
  *	process    routes recipients, makes jobs of them
  *	dispatch   destinations, fairness, pace
  *	agents     connections of delivery agents: work out, results in
+ *	copies     messages in memory for agents that get no segments, within a limit
  *	report     who must be told what
  *	operate    what operators ask for
  */
@@ -30,6 +31,7 @@ struct qmgr {
 	struct spool *spool;
 	struct ledger *ledger;
 	struct loader *loader;
+	struct copies *copies;
 	struct dispatch *dispatch;
 	struct process *process;
 	struct hash *active;	 /* messages in memory, by place */

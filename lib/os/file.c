@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -13,6 +14,8 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/pool.h"
+
+#define SENDFILE_MAX (1u << 30) /* octets of one call: the kernel takes no more than 2 GiB */
 
 void os_random(void *p, size_t n)
 {
@@ -230,17 +233,41 @@ bool os_lock_is_held(int fd)
 	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
+static int seal(int fd, bool whole)
+{
+	int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	if (whole && fcntl(fd, F_ADD_SEALS, seals) == 0)
+		return fd;
+	int cause = errno;
+	close(fd);
+	errno = cause;
+	return -1;
+}
+
 int os_sealed_memfd(const char *name, const void *p, size_t n)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return -1;
-	int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-	if (os_pwrite_all(fd, p, n, 0) < 0 || fcntl(fd, F_ADD_SEALS, seals) < 0) {
-		int cause = errno;
-		close(fd);
-		errno = cause;
-		return -1;
+	return fd < 0 ? -1 : seal(fd, os_pwrite_all(fd, p, n, 0) == 0);
+}
+
+static int send_all(int to, int from, uint64_t at, uint64_t n)
+{
+	off_t offset = (off_t)at;
+	while (n) {
+		ssize_t got = sendfile(to, from, &offset, n < SENDFILE_MAX ? n : SENDFILE_MAX);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got == 0)
+			errno = 0;
+		if (got <= 0)
+			return -1;
+		n -= (uint64_t)got;
 	}
-	return fd;
+	return 0;
+}
+
+int os_sealed_memfd_of(const char *name, int from, uint64_t at, uint64_t n)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd < 0 ? -1 : seal(fd, send_all(fd, from, at, n) == 0);
 }

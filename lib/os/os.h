@@ -67,6 +67,8 @@ bool os_lock_is_held(int fd);
 
 /* An unlinked memory file with these bytes, sealed against every change; -1 with errno. */
 int os_sealed_memfd(const char *name, const void *p, size_t n);
+/* The same of n octets of a file; one that ends before them is an error with errno 0. */
+int os_sealed_memfd_of(const char *name, int from, uint64_t at, uint64_t n);
 
 /* --- sockets --- */
 

@@ -18,6 +18,9 @@ const struct conf_row qmgr_conf_rows[] = {
 	CONF_ROW(NUM, local_concurrency, "100", 1, 10000, "Most local deliveries at a time."),
 	CONF_ROW(NUM, recipients_per_delivery, "100", 1, 10000,
 		"Most recipients in one transaction."),
+	CONF_ROW(SIZE, outgoing_memory, "256M", 1048576, 0,
+		"Octets that messages of more than 256 KiB on their way to other hosts take in memory; "
+		"further ones wait their turn, and one that is larger than that goes alone."),
 	CONF_ROW(TIME, scan_interval, "5s", 1, 600,
 		"How often tails of segments are scanned for messages nobody announced."),
 	CONF_ROW(TIME, damage_wait, "1m", 1, 86400,

@@ -14,6 +14,7 @@ struct qmgr_conf {
 	uint64_t destination_concurrency;
 	uint64_t local_concurrency;
 	uint64_t recipients_per_delivery;
+	uint64_t outgoing_memory;
 	int64_t scan_interval;
 	int64_t damage_wait;
 };

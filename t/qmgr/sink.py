@@ -55,11 +55,11 @@ class Sink:
         return text[0] in "23"
 
     def serve(self, connection):
-        with connection, connection.makefile("rwb") as f:
-            try:
+        try:
+            with connection, connection.makefile("rwb") as f:
                 self.dialogue(f)
-            except OSError:
-                pass
+        except OSError:
+            pass
 
     def dialogue(self, f):
         sender, recipients = None, []

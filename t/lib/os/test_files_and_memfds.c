@@ -113,6 +113,27 @@ static void sealed_memfds_can_not_change(void **state)
 	close(fd);
 }
 
+static void a_part_of_a_file_is_sealed_whole_or_not_at_all(void **state)
+{
+	(void)state;
+	char bytes[16];
+	int from = memfd_create("file", MFD_CLOEXEC);
+	assert_int_equal(os_pwrite_all(from, "0123456789", 10, 0), 0);
+	int fd = os_sealed_memfd_of("message", from, 3, 4);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, bytes, sizeof(bytes), 0), 4);
+	assert_memory_equal(bytes, "3456", 4);
+	assert_int_equal(pwrite(fd, "x", 1, 0), -1);
+	close(fd);
+	assert_int_equal(os_sealed_memfd_of("message", from, 3, 8), -1);
+	assert_int_equal(errno, 0);
+	fd = os_sealed_memfd_of("message", from, 10, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, bytes, sizeof(bytes), 0), 0);
+	close(fd);
+	close(from);
+}
+
 static void boot_ids_are_stable(void **state)
 {
 	(void)state;
@@ -130,6 +151,7 @@ int main(void)
 		cmocka_unit_test(reads_tell_a_short_file_from_an_error),
 		cmocka_unit_test(holes_read_as_zeros_and_give_blocks_back),
 		cmocka_unit_test(sealed_memfds_can_not_change),
+		cmocka_unit_test(a_part_of_a_file_is_sealed_whole_or_not_at_all),
 		cmocka_unit_test(boot_ids_are_stable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,15 @@
 /*
  * The drop folder (queue_dir/drop): where sendmail, set-group-id, leaves messages while the server
- *is down, and pickup finds them. Design rule 27.
+ * is down, and pickup finds them. Design rule 27.
  *
  * A file's life: tmp.* while it is written; synced; renamed to new.*; the folder synced: only then
- *has the sender been told that it was taken. pickup submits what is called new.* and removes it
- *after the 250, so that a crash between the two delivers twice and never loses. A tmp.* that is a
- *day old was never promised to anybody, and goes.
+ * has the sender been told that it was taken. pickup submits what is called new.* and removes it
+ * after the 250, so that a crash between the two delivers twice and never loses. Who is refused is
+ * reported to the sender; what is none of ours, or nobody can be told, is renamed to bad.*. A tmp.*
+ * that is a day old was never promised to anybody, and goes.
  *
  * The file is lines "name value", LF only, the first one DROP_MAGIC, then an empty line, then the
- *message with CRLF line ends to the end of the file:
+ * message with CRLF line ends to the end of the file:
  *
  *	THURN-DROP 1
  *	uid 1000              who sent it; must be the file's owner
@@ -20,7 +21,7 @@
  *	to b@example.net      for each recipient
  *
  * What the reader gets is as hostile as mail from the network: strictly parsed, nothing is believed
- *but what the file system says (one link, regular, its owner).
+ * but what the file system says (one link, regular, its owner).
  */
 #ifndef QUEUE_DROP_H
 #define QUEUE_DROP_H

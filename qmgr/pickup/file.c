@@ -10,8 +10,6 @@
 #include "mail/received.h"
 #include "os/os.h"
 #include "qmgr/pickup/pickup.h"
-#include "queue/drop.h"
-#include "submit/client.h"
 
 /* Design rule 27: regular, one link, nobody's but the sender's. NONBLOCK, so that a pipe does not
  * hold us. */
@@ -76,16 +74,17 @@ static void submit(struct pickup *p, struct pool *pool, const struct drop_messag
 	str_fini(&body);
 }
 
-/* Who had to wait is written as a new file before the old one goes. */
+/* Who had to wait is written as a new file before the old one goes. Who was refused waits when their report has to. */
 static int keep_rest(struct pickup *p, struct pool *pool, const struct drop_message *m,
-	const struct submit_message *sent)
+	const struct submit_message *sent, bool refused_too)
 {
 	struct drop_message rest = *m;
 	rest.recipients.v = NULL;
 	rest.recipients.n = rest.recipients.cap = 0;
 	rest.recipients.pool = pool;
 	for (size_t i = 0; i < sent->nrecipient; i++)
-		if (sent->recipients[i].fate == HANDED_LATER)
+		if (sent->recipients[i].fate == HANDED_LATER ||
+			(refused_too && sent->recipients[i].fate == HANDED_REFUSED))
 			*array_add(&rest.recipients) = sent->recipients[i].address;
 	if (!rest.recipients.n)
 		return 0;
@@ -139,9 +138,10 @@ static void handle(
 	}
 	submit(p, pool, &m, &sent);
 	log_fates(&m, &sent, name);
-	if (all_refused(&sent))
+	enum handed reported = pickup_report(p, pool, &m, &sent);
+	if (reported == HANDED_REFUSED && all_refused(&sent))
 		set_aside(p, name, "The server refused it.");
-	else if (keep_rest(p, pool, &m, &sent) == 0 &&
+	else if (keep_rest(p, pool, &m, &sent, reported == HANDED_LATER) == 0 &&
 		 (unlinkat(p->dirfd, name, 0) < 0 || os_sync_dir(p->dirfd) < 0))
 		log_warning("drop file %s can't be removed: %s", log_q(name), strerror(errno));
 }

@@ -3,7 +3,7 @@
  *
  * Trust: reads files that any user of this host can have made: as hostile as mail from the network.
  * Owns:  the drop folder (queue_dir/drop).
- * Talks: smtpd, over run_dir/submit.
+ * Talks: smtpd, over run_dir/submit, for what it found, and to report what is refused.
  *
  * The folder's states are in queue/drop.h. Scanned at start, when the kernel tells of a new name,
  * and every scan_interval; one message at a time.
@@ -12,7 +12,9 @@
 #define PICKUP_PICKUP_H
 
 #include "params/pickup.h"
+#include "queue/drop.h"
 #include "service/service.h"
+#include "submit/client.h"
 
 struct pickup {
 	struct service_ctx *svc;
@@ -29,5 +31,12 @@ struct pickup {
 void pickup_file(struct pickup *p, const char *name);
 /* Removes a tmp file that nobody writes any more. */
 void pickup_stale(struct pickup *p, const char *name);
+
+/* --- report.c --- */
+
+/* Tells the sender who was refused, if any was and the sender wants to know: taken, or nothing to tell; later: it has
+ * to be tried again; refused: there is nobody who can be told. */
+enum handed pickup_report(struct pickup *p, struct pool *pool, const struct drop_message *m,
+	const struct submit_message *sent);
 
 #endif

@@ -12,6 +12,7 @@ import time
 import pytest
 
 import thurn as t
+from fakes import Server
 
 EX = {"OK": 0, "USAGE": 64, "DATAERR": 65, "NOINPUT": 66, "NOUSER": 67, "UNAVAILABLE": 69,
       "TEMPFAIL": 75, "CONFIG": 78}
@@ -312,7 +313,7 @@ def bad_files(drop):
     os.symlink("keep", drop / "new.symlink")
     os.mkfifo(drop / "new.fifo")
     (drop / "new.folder").mkdir()
-    (drop / "new.refused").write_bytes(good.replace(b"anna@", b"no-such-user@"))
+    (drop / "new.refused").write_bytes(good.replace(b"a@x.test", b"").replace(b"anna@", b"no-such-user@"))
     (drop / "new.sender").write_bytes(good.replace(b"a@x.test", b"a b\x01"))
     return 9
 
@@ -342,6 +343,52 @@ def test_files_that_were_never_finished_go_after_a_day(instance):
     box.start()
     t.wait_for(lambda: not (drop / "tmp.old").exists(), 10, "the old file to go")
     assert (drop / "tmp.young").exists()
+
+
+def recipient_of(report):
+    """The fields of the one recipient that a report is about."""
+    m = email.message_from_bytes(report, policy=email.policy.default)
+    assert m.get_content_type() == "multipart/report"
+    message, recipient = list(m.iter_parts())[1].get_payload()
+    assert message["Original-Envelope-Id"] == "envelope"
+    return recipient
+
+
+def test_who_is_refused_later_is_reported_to_the_sender(instance):
+    """sendmail has said that all is well, and nobody reads its exit status any more."""
+    box = instance(users=("anna", "bert"))
+    box.stop()
+    argv = ("-f", "anna@sandbox.test", "-V", "envelope")
+    assert sendmail(box, *argv, "bert@sandbox.test", "no-such-user@sandbox.test").returncode == 0
+    assert sendmail(box, *argv, "-N", "never", "bert@sandbox.test", "nor-this@sandbox.test").returncode == 0
+    box.start()
+    (report,) = box.wait_for_mail("anna", 1)
+    recipient = recipient_of(report)
+    assert recipient["Final-Recipient"] == "rfc822; no-such-user@sandbox.test"
+    assert recipient["Action"] == "failed" and recipient["Status"] == "5.1.1"
+    assert b"Subject: x\r\n" in report
+    box.wait_for_mail("bert", 2)
+    t.wait_for(lambda: not drop_files(box), 20, "an empty drop folder")
+    assert len(re.findall(r"accepted .*to=anna@sandbox\.test", box.log())) == 1
+    assert len(re.findall(r"accepted .*to=bert@sandbox\.test", box.log())) == 2
+
+
+def test_where_the_report_has_to_wait_only_the_refused_wait_for_it(instance):
+    answers = {"anna": ["451 4.3.0 later", "250 2.1.5 ok"], "bert": ["250 2.1.5 ok"], "cleo": ["550 5.1.1 nobody"]}
+
+    def answer(line):
+        of = answers[re.search("<(\\w+)@", line).group(1)]
+        return of.pop(0) if len(of) > 1 else of[0]
+
+    box = instance(users=("anna",), settings={"sendmail:enabled": "no"})
+    sendmail(box, "-f", "anna@sandbox.test", "-V", "envelope", "-N", "failure", "bert@x.test", "cleo@x.test")
+    assert len(drop_files(box)) == 1
+    with Server(path=box.dir / "run/submit", RCPT=answer, lenient=True) as server:
+        os.chmod(box.dir / "run/submit", 0o777)
+        t.wait_for(lambda: len(server.messages) == 2 and not drop_files(box), 30, "the report")
+    assert b"Subject: x" in server.messages[0]
+    assert recipient_of(server.messages[1])["Final-Recipient"] == "rfc822; cleo@x.test"
+    assert len([c for c in server.said("RCPT") if "bert" in c]) == 1
 
 
 def test_kept_messages_wait_while_the_server_can_not_take_them(instance):

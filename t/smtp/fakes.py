@@ -37,14 +37,16 @@ class Server:
         "QUIT": "221 bye",
     }
 
-    def __init__(self, context=None, lmtp=False, lenient=False, host="127.0.0.1", port=0, **replies):
+    def __init__(self, context=None, lmtp=False, lenient=False, host="127.0.0.1", port=0, path=None,
+                 **replies):
         self.replies = {**self.DEFAULT, **replies}
         self.context, self.lmtp, self.lenient = context, lmtp, lenient
         self.commands, self.messages, self.errors = [], [], []
         self.connections = self.most = 0
         self.open = set()
-        self.listener = socket.create_server((host, port))
-        self.port = self.listener.getsockname()[1]
+        self.listener = socket.create_server(str(path), family=socket.AF_UNIX) if path else \
+            socket.create_server((host, port))
+        self.port = None if path else self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
     def __enter__(self):

@@ -99,13 +99,16 @@ $(O)/fuzz/$(1): $(patsubst %,$(O)/fuzz/obj/%.o,$(call fuzz_files,$(2),$(3)))
 	@clang -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(sort $(4) $(foreach l,$(3),$($(l)_ld))) -lpthread
 endef
 
+# $(call program_fuzz,FOLDER/NAME,FILES,LIBRARIES,LINKER FLAGS): t/FOLDER/NAME.c with FILES, which are a program's.
+define program_fuzz
+FUZZ_ENTRIES += $(O)/t/$(1)
+$(call link,$(O)/t/$(1),$(patsubst %,$(O)/%.o,t/$(1) t/fuzz/replay $(2)),$(3),$(4))
+$(call fuzz_link,$(notdir $(1)),t/$(1) $(2),$(3),$(4))
+endef
+
 # $(call session_fuzz,FOLDER/NAME,FILES,LIBRARIES): t/FOLDER/NAME.c hands whole sessions to a program (t/fuzz/engine.h): FILES are the
 # program's and others that it is linked with, without main.c and .c.
-define session_fuzz
-FUZZ_ENTRIES += $(O)/t/$(1)
-$(call link,$(O)/t/$(1),$(patsubst %,$(O)/%.o,t/$(1) t/fuzz/replay t/fuzz/engine $(2)),$(3),)
-$(call fuzz_link,$(notdir $(1)),t/$(1) t/fuzz/engine $(2),$(3),)
-endef
+session_fuzz = $(call program_fuzz,$(1),t/fuzz/engine t/fuzz/certificate $(2),$(3),)
 
 # Layers, lowest first: a module may use only what stands before it (t/layers holds the table).
 include $(patsubst %,lib/%/module.mk,base os json io conf params mail smtp imap pop3 ipc kv \
@@ -120,7 +123,8 @@ $(O)/%.o: %.c
 $(O)/%.o: %.S
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) -Ilib -I. -MMD -MP -c -o $@ $<
-FUZZ_CFLAGS = $(CSTD) -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -fsanitize=fuzzer-no-link,address,undefined
+FUZZ_CFLAGS = $(CSTD) -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -fsanitize=fuzzer-no-link,address,undefined \
+	      -fno-sanitize-recover=undefined
 $(O)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@$(filter ccache,$(CC)) clang $(FUZZ_CFLAGS) -Ilib -I. -MMD -MP -c -o $@ $<
@@ -161,13 +165,14 @@ install: all man
 deb: all man
 	@debian/build $(O)
 
-# Each entry for T seconds (make fuzz T=3600), beginning with its corpus; what it finds that is new stays in build/.
+# Each entry for T seconds (make fuzz T=3600), beginning with its corpus, with the words of its dictionary if it has one;
+# what it finds that is new stays in build/.
 T = 60
 fuzz: $(FUZZ_BINARIES)
 	@for f in $(FUZZ_BINARIES); do \
 		n=$$(basename $$f); mkdir -p $(O)/corpus/$$n && \
 		$$f -max_total_time=$(T) -timeout=10 -artifact_prefix=$(O)/corpus/ \
-			$(O)/corpus/$$n t/data/fuzz/$$n || exit 1; \
+			$$(ls t/data/fuzz/$$n.dict 2>/dev/null | sed s/^/-dict=/) $(O)/corpus/$$n t/data/fuzz/$$n || exit 1; \
 	done
 
 # A file is looked at again when it or a header of it has changed. .clang-tidy says which checks, and why not the others;

@@ -26,5 +26,8 @@ typedef void (*engine_before_fn)(int fd);
 /* One connection from its first octet to its end: sends bytes in pieces of step, then closes that side; what came back is
  * added to replies. Returns when serve() has. */
 void engine_serve(engine_before_fn before, struct span bytes, size_t step, struct str *replies);
+/* Two connections at the same time: bytes go to the first up to an ENGINE_SWITCH, then to the other, and so on. */
+#define ENGINE_SWITCH ((char)0xf8)
+void engine_serve_two(engine_before_fn before, struct span bytes, size_t step, struct str replies[2]);
 
 #endif

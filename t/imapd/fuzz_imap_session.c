@@ -1,5 +1,6 @@
 /* Whole sessions of imapd, on a store of their own; the first octet is the size of the pieces that arrive. The message of the INBOX
- * has a bit of everything; APPEND brings others. */
+ * has a bit of everything; APPEND brings others. An octet 0xf8 goes on in a second session of the same account, or back in the
+ * first, so that each sees what the other has done. */
 #include <stdlib.h>
 
 #include "t/fuzz/engine.h"
@@ -41,12 +42,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		store_close(&imapd->store);
 	}
 	struct imapd *imapd = svc->state;
-	struct str replies = STR_INIT;
+	struct str replies[2] = {STR_INIT, STR_INIT};
+	struct span commands = span_make(data + 1, size - 1);
+	bool two = span_index(commands, 0, ENGINE_SWITCH) < commands.n;
 	handover_account(&imapd->store, span_make(message, sizeof(message) - 1));
-	engine_serve(handover_send, span_make(data + 1, size - 1), data[0] ? data[0] : 5000, &replies);
-	check_replies(str_span(&replies));
+	(two ? engine_serve_two : engine_serve)(handover_send, commands, data[0] ? data[0] : 5000, replies);
+	check_replies(str_span(&replies[0]));
+	if (two)
+		check_replies(str_span(&replies[1]));
 	if (!hash_count(imapd->watches)) /* of sessions that were in IDLE: they linger */
 		handover_clean(&imapd->store);
-	str_fini(&replies);
+	str_fini(&replies[0]);
+	str_fini(&replies[1]);
 	return 0;
 }

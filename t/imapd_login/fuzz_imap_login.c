@@ -13,6 +13,6 @@ int program_main(int argc, char **argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	return fuzz_login(data, size,
-		"hostname = sandbox.test\nlog = stderr\ntls_cert =\ntls_key =\n[imap_login]\nplain_without_tls = yes\n"
+		"hostname = sandbox.test\nlog = stderr\n[imap_login]\nplain_without_tls = yes\n"
 		"failures_max = 100\n");
 }

@@ -12,7 +12,7 @@
  */
 
 struct sasl_callbacks {
-	sasl_callback_t v[2];
+	sasl_callback_t v[3];
 	sasl_channel_binding_t binding;
 };
 
@@ -69,6 +69,38 @@ static int check_password(sasl_conn_t *sasl, void *context, const char *user, co
 		return SASL_OK;
 	x->why = !found ? "There is no such user." : record.disabled ? "The user is disabled." : "The password is wrong.";
 	return SASL_BADAUTH;
+}
+
+/* What stands for a name that can't be: it is nobody's key. */
+#define NO_NAME "\177"
+
+static bool is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* A name as the client sends it, without blanks around it. The library refuses long names, empty ones, and some with blanks in
+ * front; what it had for such a one is never freed: memory that anybody could make it lose. So it gets one that it takes, and
+ * learns later that nobody has it. */
+static int take_name(sasl_conn_t *sasl, void *context, const char *name, unsigned length, unsigned flags,
+	const char *realm, char *out, unsigned room, unsigned *length_r)
+{
+	(void)sasl;
+	(void)context;
+	(void)flags;
+	(void)realm;
+	for (; length && is_blank(*name); length--)
+		name++;
+	while (length && is_blank(name[length - 1]))
+		length--;
+	if (!length || length > SASL_NAME_OCTETS_MAX || length >= room) {
+		name = NO_NAME;
+		length = sizeof(NO_NAME) - 1;
+	}
+	memmove(out, name, length);
+	out[length] = '\0';
+	*length_r = length;
+	return SASL_OK;
 }
 
 /* The stored keys, or made-up ones for whom we don't know: the client learns nothing before its proof is wrong. */
@@ -169,7 +201,8 @@ int sasl_exchange_init(struct sasl_exchange *x, struct directoryd *d, struct poo
 	struct sasl_callbacks *c = pool_new_of(pool, struct sasl_callbacks);
 	c->v[0] = (sasl_callback_t){SASL_CB_SERVER_USERDB_CHECKPASS,
 		(int (*)(void))(uintptr_t)check_password, x};
-	c->v[1] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
+	c->v[1] = (sasl_callback_t){SASL_CB_CANON_USER, (int (*)(void))(uintptr_t)take_name, NULL};
+	c->v[2] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
 	x->d = d;
 	x->pool = pool;
 	x->sha256 = strstr(mechanism, "256") != NULL;

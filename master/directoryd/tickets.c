@@ -121,14 +121,14 @@ void tickets_get(struct tickets *t, struct span kept)
 {
 	struct pool *pool = pool_new("tickets");
 	struct reader r = reader_of(kept);
-	int64_t passed = clock_wall_ms() - (int64_t)get_u64(&r);
+	uint64_t now = (uint64_t)clock_wall_ms(), then = get_u64(&r), passed = now - then;
 	while (reader_left(&r) && !r.bad) {
 		struct span bytes = get_bytes(&r, TICKET_OCTETS);
-		int64_t life = (int64_t)get_u64(&r) - passed;
+		uint64_t life = get_u64(&r);
 		const char *user = get_cstr(&r, pool), *account = get_cstr(&r, pool),
 			   *service = get_cstr(&r, pool);
-		if (!r.bad && passed >= 0 && life > 0 && life <= t->life)
-			add(t, life, bytes.p, user, account, service);
+		if (!r.bad && then <= now && life > passed && life - passed <= (uint64_t)t->life)
+			add(t, (int64_t)(life - passed), bytes.p, user, account, service);
 	}
 	drop_old(t, TICKETS_MAX);
 	pool_free(&pool);

@@ -161,44 +161,49 @@ static void put_missing(struct sendmail *s, struct str *out, const struct seen *
 	}
 }
 
-/* The fields that stay, then the empty line and the body. A first line that is no field begins the
- * body. */
-static void put_message(
-	struct sendmail *s, struct str *out, struct span text, const struct seen *seen)
+/* The header, with the empty line that ends it. A line that is no field begins the body. */
+static struct span fields_of(struct span text)
 {
 	struct header_reader reader;
 	struct header_field f;
-	const char *body = text.p + text.n;
-	bool ended = false;
 	header_reader_init(&reader, text);
-	while (!ended && header_read(&reader, &f)) {
-		if (!f.name.n) {
-			body = f.whole.p;
-			ended = true;
-		} else if (!is_dropped(f.name)) {
+	while (header_read(&reader, &f))
+		if (!f.name.n)
+			return span_make(text.p, (size_t)(f.whole.p - text.p));
+	return span_make(text.p, (size_t)(reader.p - text.p));
+}
+
+/* The fields that stay and those that have to be there, then the empty line and the body. */
+static void put_message(
+	struct sendmail *s, struct str *out, struct span text, struct span fields, const struct seen *seen)
+{
+	struct header_reader reader;
+	struct header_field f;
+	header_reader_init(&reader, fields);
+	while (header_read(&reader, &f))
+		if (!is_dropped(f.name))
 			str_add_span(out, f.whole);
-		}
-	}
-	if (!ended)
-		body = reader.p;
 	put_missing(s, out, seen);
 	str_puts(out, "\r\n");
-	str_add(out, body, (size_t)(text.p + text.n - body));
+	str_add(out, text.p + fields.n, text.n - fields.n);
 }
 
 int compose(struct sendmail *s, struct str *message)
 {
 	struct str raw = STR_INIT, lines = STR_INIT;
+	struct span fields = {0};
 	struct seen seen = {0};
 	int rc = read_input(s, &raw);
+	str_reserve(&lines, 1); /* an empty message has a place, too */
 	if (rc == EX_OK) {
 		put_lines(s, &lines, str_span(&raw));
-		look(str_span(&lines), &seen);
+		fields = fields_of(str_span(&lines));
+		look(fields, &seen);
 		if (s->take_recipients)
-			rc = take_recipients(s, str_span(&lines), seen.resent);
+			rc = take_recipients(s, fields, seen.resent);
 	}
 	if (rc == EX_OK)
-		put_message(s, message, str_span(&lines), &seen);
+		put_message(s, message, str_span(&lines), fields, &seen);
 	str_fini(&raw);
 	str_fini(&lines);
 	return rc;

@@ -61,20 +61,20 @@ static void put_copied(struct fetch_run *f, uint64_t at, uint64_t n)
 
 static void put_from_file(struct fetch_run *f, uint64_t at, uint64_t n)
 {
-	int fd;
-	uint64_t file_at;
+	struct message_file file;
 	enum store_status status =
 		n == f->row->size ? message_verify(f->s->account, f->row) : STORE_OK;
 
 	if (status == STORE_OK)
-		status = message_locate(f->s->account, f->row, &fd, &file_at);
+		status = message_locate(f->s->account, f->row, &file);
 	if (status != STORE_OK) {
 		put_nothing(f, status);
 		return;
 	}
 	put_literal_head(f, n);
 	session_push(f->s);
-	stream_send_file(f->s->stream, fd, file_at + at, n);
+	stream_send_file(f->s->stream, file.fd, file.at + at, n);
+	message_release(&file);
 }
 
 static void put_range(

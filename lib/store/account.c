@@ -20,19 +20,10 @@ static bool id_is_valid(const char *id)
 	return n > 0;
 }
 
-static void unpin(struct account *a)
-{
-	for (size_t i = 0; i < a->npinned; i++)
-		a->pinned[i]->pins--;
-	mem_free(&a->pinned);
-	a->npinned = 0;
-}
-
 static void account_free(struct account *a)
 {
 	loop_timer_remove(&a->lazy_timer);
 	watch_forget(a);
-	unpin(a);
 	account_unload(a);
 	mem_free(&a);
 }

@@ -80,8 +80,6 @@ struct account {
 	struct loop_timer *lazy_timer;
 	bool upkeep; /* a checkpoint is being made */
 	int watch;   /* inotify descriptor, -1 */
-	struct pack_file **pinned;
-	size_t npinned;
 	uint64_t damaged; /* ranges found damaged at load */
 };
 

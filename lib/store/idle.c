@@ -58,7 +58,7 @@ void idle_index_put(struct account *a, struct index *x)
 	struct store *s = a->store;
 	idle_index_take(x);
 	x->account = a;
-	if (is_worn(x) || x->damaged || mapping_is_bad(&x->map) ||
+	if (is_worn(x) || index_is_bad(x) ||
 		!tree_find(&a->shown, x->mailbox)) {
 		drop_index(x);
 		return;

@@ -311,24 +311,39 @@ static int apply_flags(struct index *x, const struct record *r, struct span body
 	return rc;
 }
 
-/* Merges the slots from..to into gone. They mostly come at its end or one by one. */
-static void lose(struct index *x, size_t from, size_t to)
+/* Slots that join gone, ascending: what is behind the first of them is taken off and merged back, once for a record. */
+struct losing {
+	ARRAY(uint32_t) behind;
+	size_t next; /* of behind */
+};
+
+static void put_back(struct index *x, struct losing *l, size_t below)
 {
-	size_t at = index_gone_before(x, from), end = index_gone_before(x, to + 1);
-	size_t more = (to - from + 1) - (end - at);
-	if (!more)
-		return;
-	array_reserve(&x->gone, more);
-	memmove(x->gone.v + end + more, x->gone.v + end, (x->gone.n - end) * sizeof(*x->gone.v));
-	for (size_t slot = from; slot <= to; slot++)
-		x->gone.v[at++] = (uint32_t)slot;
-	x->gone.n += more;
-	x->touched += more;
+	for (; l->next < l->behind.n && l->behind.v[l->next] < below; l->next++)
+		*array_add(&x->gone) = l->behind.v[l->next];
+}
+
+static void lose(struct index *x, struct losing *l, size_t from, size_t to)
+{
+	size_t at = index_gone_before(x, from);
+	if (at < x->gone.n) { /* the first time only: then all of gone is below the next ones */
+		array_append(&l->behind, x->gone.v + at, x->gone.n - at);
+		x->gone.n = at;
+	}
+	put_back(x, l, from);
+	array_reserve(&x->gone, to - from + 1);
+	for (size_t slot = from; slot <= to; slot++) {
+		bool was = l->next < l->behind.n && l->behind.v[l->next] == slot;
+		l->next += was;
+		x->touched += !was;
+		x->gone.v[x->gone.n++] = (uint32_t)slot;
+	}
 }
 
 static int apply_expunge(struct index *x, struct span body)
 {
 	struct op_expunge op;
+	struct losing l = {.behind = ARRAY_INIT};
 	uint32_t last = 0, from, to;
 	size_t first, end;
 	int rc;
@@ -339,8 +354,10 @@ static int apply_expunge(struct index *x, struct span body)
 	while ((rc = op_range_next(&op.ranges, &last, &from, &to)) > 0) {
 		if (!slots_of(x, from, to, &first, &end))
 			continue;
-		lose(x, first, end);
+		lose(x, &l, first, end);
 	}
+	put_back(x, &l, SIZE_MAX);
+	array_fini(&l.behind);
 	return rc;
 }
 

@@ -67,6 +67,13 @@ bool index_is_gone(const struct index *x, size_t slot);
 /* Entries of gone below the slot. */
 size_t index_gone_before(const struct index *x, size_t slot);
 
+/* What it holds is not to be relied on: also found out while reading, when the checkpoint's file fails under its
+ * mapping. So who writes a record from its rows asks behind that. */
+static inline bool index_is_bad(const struct index *x)
+{
+	return x->damaged || mapping_is_bad(&x->map);
+}
+
 /* Maps the checkpoint: 1, 0 there is none that can be used (the index stays empty). Reads the whole
  * file through (the sum), which also brings it into memory: for helper threads. */
 int index_map(struct index *x, int dirfd, const char *account);

@@ -123,8 +123,6 @@ enum store_status mailbox_find(struct account *a, struct pool *pool, const char 
 	if (!m)
 		return STORE_NOT_FOUND;
 	fill_info(&a->shown, m, pool_strdup(pool, m->name), counts, info_r);
-	if (has_children(&a->shown, m->name))
-		info_r->flags |= MAILBOX_HAS_CHILDREN;
 	return STORE_OK;
 }
 
@@ -343,7 +341,7 @@ static enum store_status put_inbox_move(struct account *a, struct pool *pool, co
 		change_put_expunge(bytes, x, inbox, &slots);
 	}
 	array_fini(&slots.v);
-	return status;
+	return index_is_bad(x) ? STORE_DAMAGED : status;
 }
 
 static enum store_status rename_inbox(struct account *a, struct pool *pool, const char *to)

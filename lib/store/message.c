@@ -111,22 +111,19 @@ enum store_status message_verify(struct account *a, const struct msg_row *row)
 }
 
 enum store_status message_locate(
-	struct account *a, const struct msg_row *row, int *fd_r, uint64_t *at_r)
+	struct account *a, const struct msg_row *row, struct message_file *file_r)
 {
 	struct pack_file *f = packs_open(&a->store->packs, row->pack);
 	if (!f)
 		return errno == ENOENT ? STORE_NOT_FOUND : STORE_FAILED;
-	size_t i = 0;
-	while (i < a->npinned && a->pinned[i] != f)
-		i++;
-	if (i == a->npinned) {
-		a->pinned = mem_realloc(a->pinned, (i + 1) * sizeof(struct pack_file *));
-		a->pinned[a->npinned++] = f;
-		f->pins++;
-	}
-	*fd_r = f->fd;
-	*at_r = row->pack_at;
+	f->pins++;
+	*file_r = (struct message_file){.fd = f->fd, .at = row->pack_at, .pack = f};
 	return STORE_OK;
+}
+
+void message_release(struct message_file *file)
+{
+	file->pack->pins--;
 }
 
 enum store_status message_summary(

@@ -390,7 +390,7 @@ static uint64_t written_below(const struct pack *k)
  * those that are known to be durable to their end count. */
 static bool is_sealed(const struct packs *p, uint64_t id)
 {
-	for (size_t i = 0; i < COUNT_OF(p->sealed); i++)
+	for (size_t i = 0; i < num_min(p->nsealed, COUNT_OF(p->sealed)); i++)
 		if (p->sealed[i] == id)
 			return true;
 	return false;

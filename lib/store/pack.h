@@ -16,7 +16,7 @@ struct pack; /* being written */
 struct pack_file {
 	uint64_t id;
 	int fd;
-	unsigned pins; /* accounts that lent the descriptor to somebody */
+	unsigned pins; /* fibers that read from it */
 	uint64_t used; /* clock of the cache */
 };
 

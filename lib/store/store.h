@@ -88,7 +88,7 @@ void account_end_waits(struct account *account);
 enum mailbox_flags {
 	MAILBOX_SUBSCRIBED = 1,
 	MAILBOX_NOSELECT = 2,   /* a parent that was deleted, or never made */
-	MAILBOX_HAS_CHILDREN = 4,
+	MAILBOX_HAS_CHILDREN = 4, /* mailbox_list only: to know it all of them are looked at */
 };
 enum special_use {
 	USE_NONE, USE_ALL, USE_ARCHIVE, USE_DRAFTS, USE_FLAGGED, USE_JUNK, USE_SENT, USE_TRASH,
@@ -227,10 +227,15 @@ enum store_status message_read(struct account *a, const struct msg_row *row, uin
 	uint64_t n, struct pool *pool, struct span *body_r);
 /* The same comparison for who goes on to read it in pieces, or sends it from the file. */
 enum store_status message_verify(struct account *a, const struct msg_row *row);
-/* Descriptor and place for stream_send_file; the descriptor is borrowed until the account is
- * closed. */
+/* Descriptor and place for stream_send_file, borrowed until the release. */
+struct message_file {
+	int fd;
+	uint64_t at;
+	struct pack_file *pack; /* the store's */
+};
 enum store_status message_locate(
-	struct account *a, const struct msg_row *row, int *fd_r, uint64_t *at_r);
+	struct account *a, const struct msg_row *row, struct message_file *file_r);
+void message_release(struct message_file *file);
 /* The summary (mail/summary.h). The copy is the pool's; neighbours come from one read-ahead
  * window, so that walking a mailbox costs a copy a message and no system call. Loops reset a
  * pool of their own for each message. */
@@ -253,12 +258,15 @@ enum store_status view_store(struct view *view, const uint32_t *uids, size_t n,
 enum store_status view_expunge(
 	struct view *view, const uint32_t *uids, size_t n, bool only_deleted);
 /* COPY, or MOVE (copy and expunge as one change): new UIDs in the order of uids; those gone
- * meanwhile are left out: *pairs_r has (old, new) pairs in the pool. */
+ * meanwhile are left out, or with COPY_ALL keep the others from being copied: *pairs_r has (old, new)
+ * pairs in the pool. */
 struct uid_pair {
 	uint32_t from, to;
 };
+enum copy_flags { COPY_MOVE = 1, COPY_ALL = 2 };
 enum store_status view_copy(struct view *view, const uint32_t *uids, size_t n, uint32_t to_mailbox,
-	bool move, struct pool *pool, struct uid_pair **pairs_r, size_t *n_r, uint32_t *uidvalidity_r);
+	unsigned flags, struct pool *pool, struct uid_pair **pairs_r, size_t *n_r,
+	uint32_t *uidvalidity_r);
 
 /* --- for POP3 (rule 22) and operators --- */
 

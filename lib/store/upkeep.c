@@ -166,7 +166,7 @@ enum store_status account_index(struct account *a, uint32_t mailbox, struct inde
 		}
 	}
 	idle_index_take(x);
-	if (x->damaged || mapping_is_bad(&x->map)) {
+	if (index_is_bad(x)) {
 		account_index_unused(a, x);
 		return STORE_DAMAGED;
 	}

@@ -409,11 +409,6 @@ static void sync_rows(struct view *view, bool expunge, struct pool *pool, struct
 	trim_journal(view->index);
 }
 
-static bool index_is_bad(const struct index *x)
-{
-	return x->damaged || mapping_is_bad(&x->map);
-}
-
 enum store_status view_sync(
 	struct view *view, bool expunge, struct pool *pool, struct view_changes *changes_r)
 {

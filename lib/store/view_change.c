@@ -31,7 +31,7 @@ static enum store_status begin(struct view *view, const struct mailbox **m_r)
 	if (status != STORE_OK)
 		return status;
 	*m_r = tree_find(&a->live, view->mailbox);
-	if (*m_r && !view->index->damaged && !mapping_is_bad(&view->index->map))
+	if (*m_r && !index_is_bad(view->index))
 		return STORE_OK;
 	account_end(a);
 	return *m_r ? STORE_DAMAGED : STORE_NOT_FOUND;
@@ -115,7 +115,7 @@ static enum store_status put_flags(struct storing *s, const uint32_t *uids, size
 	s->op.ranges = str_span(&s->ranges);
 	if (s->ranges.len)
 		op_put_flags(bytes, &s->op);
-	return STORE_OK;
+	return index_is_bad(s->view->index) ? STORE_DAMAGED : STORE_OK;
 }
 
 /* Lazy unless something firm is before it: then it is shown, and so synced, with that. */
@@ -199,7 +199,8 @@ enum store_status view_expunge(struct view *view, const uint32_t *uids, size_t n
 	if (slots.v.n) {
 		account_start_record(&bytes, NULL);
 		change_put_expunge(&bytes, view->index, m, &slots);
-		status = change_finish(view->account, &bytes, STORE_OK);
+		status = index_is_bad(view->index) ? STORE_DAMAGED : STORE_OK;
+		status = change_finish(view->account, &bytes, status);
 		account_upkeep(view->account, view->mailbox);
 	} else {
 		status = end_unchanged(view->account);
@@ -236,14 +237,15 @@ static enum store_status put_copy(struct view *view, const struct mailbox *m,
 	enum store_status status = change_put_copy(bytes, view->index, m, slots, &target);
 	if (status == STORE_OK && move)
 		change_put_expunge(bytes, view->index, m, slots);
-	return status;
+	return index_is_bad(view->index) ? STORE_DAMAGED : status;
 }
 
 enum store_status view_copy(struct view *view, const uint32_t *uids, size_t n, uint32_t to_mailbox,
-	bool move, struct pool *pool, struct uid_pair **pairs_r, size_t *n_r,
+	unsigned flags, struct pool *pool, struct uid_pair **pairs_r, size_t *n_r,
 	uint32_t *uidvalidity_r)
 {
 	struct account *a = view->account;
+	bool move = flags & COPY_MOVE;
 	struct slots slots = {ARRAY_INIT};
 	struct str bytes = STR_INIT;
 	const struct mailbox *m;
@@ -258,7 +260,7 @@ enum store_status view_copy(struct view *view, const uint32_t *uids, size_t n, u
 	}
 	collect(view, uids, n, 0, &slots);
 	*uidvalidity_r = to->uidvalidity;
-	if (slots.v.n) {
+	if (slots.v.n && (slots.v.n == n || !(flags & COPY_ALL))) {
 		*pairs_r = pairs_of(view->index, &slots, to->uidnext, pool);
 		account_start_record(&bytes, NULL);
 		status = put_copy(view, m, to, move, &slots, &bytes);

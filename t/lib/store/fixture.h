@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -185,6 +186,14 @@ static inline enum store_status fixture_store(struct fixture *f, struct view *vi
 	uint32_t *failed;
 	size_t nfailed;
 	return view_store(view, uids, n, &change, f->pool, &failed, &nfailed);
+}
+
+/* What this thread has used of the processor, whoever else wants it. */
+static inline int64_t fixture_cpu_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
 /* Path of a file of account a1. */

@@ -1,4 +1,5 @@
 /* What is appended is read back, before and after closing. */
+#include "store/pack.h"
 #include "t/lib/store/fixture.h"
 
 static void check_message(
@@ -14,11 +15,13 @@ static void check_message(
 	assert_true(span_eq(body, span_make(text + 3, 4)));
 	assert_ok(message_summary(f->account, row, f->pool, &summary));
 	assert_true(span_is(summary, text));
-	int fd;
-	uint64_t at;
+	struct message_file file;
 	char bytes[64];
-	assert_ok(message_locate(f->account, row, &fd, &at));
-	assert_int_equal(pread(fd, bytes, row->size, (off_t)at), row->size);
+	assert_ok(message_locate(f->account, row, &file));
+	assert_int_equal(pread(file.fd, bytes, row->size, (off_t)file.at), row->size);
+	assert_int_equal(file.pack->pins, 1); /* or it would stay open as long as the account */
+	message_release(&file);
+	assert_int_equal(file.pack->pins, 0);
 	assert_memory_equal(bytes, text, row->size);
 }
 
@@ -141,7 +144,7 @@ static void what_would_be_refused_is_known_before(void **state)
 	struct fixture *f = *state;
 	struct account_limits limits = {.bytes = 100};
 	struct account *same;
-	uint32_t uid;
+	uint32_t uid, uidvalidity;
 	static char names[MSG_KEYWORDS_MAX + 1][8];
 	const char *keywords[MSG_KEYWORDS_MAX + 1];
 	char *large = calloc(1, RECORD_MAX);
@@ -170,6 +173,9 @@ static void what_would_be_refused_is_known_before(void **state)
 		STORE_OVER_QUOTA);
 	assert_int_equal(mailbox_may_append(same, 999, &fits, 1), STORE_NOT_FOUND);
 	assert_int_equal(account_modseq(same), modseq);
+	/* A body that is not there may be asked about, but not added. */
+	assert_int_equal(mailbox_append(same, f->inbox, &fits, 1, IO_FOREVER, &uid, &uidvalidity),
+		STORE_FAILED);
 	assert_int_equal(mailbox_may_append(same, f->inbox, &delivered, 1), STORE_OVER_QUOTA);
 	assert_ok(fixture_try_append(f, same, f->inbox, "x", 0, "m1/r1", &uid));
 	assert_ok(mailbox_may_append(same, f->inbox, &delivered, 1));

@@ -240,6 +240,42 @@ static void a_list_costs_its_names_and_no_more(void **state)
 	pool_free(&pool);
 }
 
+static int setup_fast(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	f->fast = true;
+	fixture_init(f);
+	fixture_open(f);
+	*state = f;
+	return 0;
+}
+
+static int64_t find_often(struct fixture *f)
+{
+	int64_t from = fixture_cpu_ns();
+	for (int i = 0; i < 2000; i++) {
+		fixture_mailbox(f, "INBOX");
+		pool_reset(f->pool);
+	}
+	return fixture_cpu_ns() - from;
+}
+
+/* Looking at each of them would cost a hundred times as much. */
+static void finding_one_does_not_look_at_all(void **state)
+{
+	struct fixture *f = *state;
+	struct str name = STR_INIT;
+	uint32_t id;
+	int64_t few = find_often(f);
+	for (int i = 0; i < 10000; i++) {
+		str_reset(&name);
+		str_printf(&name, "parent/number %d", i);
+		assert_ok(mailbox_create(f->account, str_c(&name), USE_NONE, &id));
+	}
+	str_fini(&name);
+	assert_true(find_often(f) < 20 * few + 1000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +288,8 @@ int main(void)
 		FIXTURE_TEST(renaming_inbox_moves_its_messages),
 		FIXTURE_TEST(subscriptions_may_name_what_is_not_there),
 		FIXTURE_TEST(a_list_costs_its_names_and_no_more),
+		cmocka_unit_test_setup_teardown(
+			finding_one_does_not_look_at_all, setup_fast, fixture_teardown),
 		FIXTURE_TEST(accounts_are_listed_and_checked_by_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

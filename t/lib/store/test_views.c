@@ -311,6 +311,25 @@ static void a_move_is_one_change(void **state)
 	view_close(&other);
 }
 
+static void a_copy_of_all_leaves_none_out(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t first = fixture_fill(f, f->inbox, 2, 0), uids[] = {first, first + 1, first + 9},
+		 there = fixture_mailbox(f, "Archive"), uidvalidity;
+	struct uid_pair *pairs;
+	size_t n;
+	struct view *view = fixture_view(f, f->inbox, false);
+	uint64_t modseq = account_modseq(f->account);
+	for (unsigned flags = COPY_ALL; flags <= (COPY_ALL | COPY_MOVE); flags++) {
+		assert_ok(view_copy(view, uids, 3, there, flags, f->pool, &pairs, &n, &uidvalidity));
+		assert_int_equal(n, 0);
+	}
+	assert_int_equal(account_modseq(f->account), modseq);
+	assert_ok(view_copy(view, uids, 2, there, COPY_ALL | COPY_MOVE, f->pool, &pairs, &n, &uidvalidity));
+	assert_int_equal(n, 2);
+	view_close(&view);
+}
+
 static void a_copy_may_not_pass_the_quota(void **state)
 {
 	struct fixture *f = *state;
@@ -383,6 +402,88 @@ static void a_checkpoint_cut_under_a_view_is_its_damage_only(void **state)
 	view_close(&view);
 }
 
+enum { BY_FLAGS, BY_EXPUNGE, BY_COPY, BY_MOVE, BY_RENAME, WAYS };
+
+static enum store_status change_all(struct fixture *f, struct view *view, int way, const uint32_t *uids, size_t n)
+{
+	struct uid_pair *pairs;
+	uint32_t uidvalidity, there = fixture_mailbox(f, "Archive");
+	if (way == BY_FLAGS)
+		return fixture_store(f, view, FLAGS_ADD, MSG_FLAGGED, uids, n);
+	if (way == BY_EXPUNGE)
+		return view_expunge(view, uids, n, false);
+	if (way == BY_RENAME)
+		return mailbox_rename(f->account, "INBOX", "moved");
+	return view_copy(view, uids, n, there, way == BY_MOVE ? COPY_MOVE : 0, f->pool, &pairs, &n, &uidvalidity);
+}
+
+/* The damage is found when rows are looked at: what was made of them by then goes nowhere. */
+static void nothing_is_written_from_a_cut_checkpoint(void **state)
+{
+	struct fixture *f = *state;
+	char name[32];
+	uint32_t uids[1000];
+	index_name(name, f->inbox);
+	uint32_t first = fixture_fill(f, f->inbox, 1000, 0);
+	for (uint32_t i = 0; i < 1000; i++)
+		uids[i] = first + i;
+	for (int way = 0; way < WAYS; way++) {
+		fixture_reopen(f);
+		struct view *view = fixture_view(f, f->inbox, false);
+		uint64_t modseq = account_modseq(f->account);
+		assert_int_equal(truncate(fixture_path(f, name), 8192), 0);
+		assert_int_equal(change_all(f, view, way, uids, 1000), STORE_DAMAGED);
+		assert_int_equal(account_modseq(f->account), modseq);
+		view_close(&view);
+		view = fixture_view(f, f->inbox, false); /* whole, from the log */
+		assert_int_equal(view_count(view), 1000);
+		assert_int_equal(view_row(view, 1000)->uid, first + 999);
+		uint32_t last = first + 999;
+		assert_ok(fixture_store(f, view, way % 2 ? FLAGS_REMOVE : FLAGS_ADD, MSG_ANSWERED, &last, 1));
+		view_close(&view);
+		struct check_report report;
+		assert_ok(account_check(f->store, "a1", true, NULL, NULL, &report));
+	}
+}
+
+#define MANY 300000
+
+static int64_t lose_every_second(struct index *x, uint32_t from, uint32_t to)
+{
+	struct op_expunge op = {.mailbox = x->mailbox};
+	struct str ranges = STR_INIT, bytes = STR_INIT;
+	uint32_t last = 0;
+	for (uint32_t uid = from; uid < to; uid += 2)
+		op_put_range(&ranges, &last, uid, uid);
+	op.ranges = str_span(&ranges);
+	op_put_expunge(&bytes, &op);
+	struct record r = {.at = x->at, .length = 8, .ops = str_span(&bytes)};
+	int64_t before = fixture_cpu_ns();
+	assert_int_equal(index_apply(x, &r, 0), 0);
+	int64_t after = fixture_cpu_ns();
+	str_fini(&ranges);
+	str_fini(&bytes);
+	return after - before;
+}
+
+/* Moving what is behind each of them would take twenty times as long. */
+static void what_is_gone_behind_costs_an_expunge_little(void **state)
+{
+	(void)state;
+	struct index x;
+	index_init(&x, 1);
+	for (uint32_t i = 0; i < MANY; i++)
+		index_add_rows(&x, &(struct msg_row){.uid = i + 1}, 1);
+	int64_t behind = lose_every_second(&x, MANY / 2 + 1, MANY);
+	int64_t before = lose_every_second(&x, 1, MANY / 2);
+	lose_every_second(&x, 2, 20); /* between those that are gone */
+	assert_int_equal(x.gone.n, MANY / 2 + 9);
+	for (size_t i = 0; i < x.gone.n; i++)
+		assert_int_equal(x.gone.v[i], i < 18 ? i : 2 * (i - 9));
+	assert_true(before < 5 * behind);
+	index_fini(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,9 +498,12 @@ int main(void)
 		FIXTURE_TEST(each_message_is_recent_to_one_session),
 		FIXTURE_TEST(a_read_only_view_changes_nothing),
 		FIXTURE_TEST(a_move_is_one_change),
+		FIXTURE_TEST(a_copy_of_all_leaves_none_out),
 		FIXTURE_TEST(a_copy_may_not_pass_the_quota),
 		FIXTURE_TEST(a_deleted_mailbox_is_gone_for_its_views),
 		FIXTURE_TEST(checkpoints_come_by_themselves),
+		FIXTURE_TEST(nothing_is_written_from_a_cut_checkpoint),
+		cmocka_unit_test(what_is_gone_behind_costs_an_expunge_little),
 		FIXTURE_TEST(a_checkpoint_cut_under_a_view_is_its_damage_only),
 	};
 	const char *err;

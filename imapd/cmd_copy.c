@@ -10,6 +10,7 @@ struct copy {
 	uint32_t to;
 	struct uid_pair *pairs;
 	size_t n;
+	bool gone; /* nothing was copied, as some were expunged by another session */
 	uint32_t uidvalidity;
 };
 
@@ -24,7 +25,8 @@ static bool parse(struct session *s, struct cmd *cmd, struct copy *c)
 	return false;
 }
 
-static enum store_status copy(struct session *s, struct cmd *cmd, struct copy *c, bool move)
+/* All or nothing (RFC 3501 6.4.7), but for UIDs, of which those that are no more are ignored (6.4.8). */
+static enum store_status copy(struct session *s, struct cmd *cmd, struct copy *c, unsigned flags)
 {
 	struct mailbox_info info;
 	uint32_t *uids;
@@ -35,8 +37,22 @@ static enum store_status copy(struct session *s, struct cmd *cmd, struct copy *c
 		status = STORE_NOT_FOUND;
 	if (status != STORE_OK || n == 0)
 		return status;
-	return view_copy(
-		s->view, uids, n, info.id, move, cmd->pool, &c->pairs, &c->n, &c->uidvalidity);
+	if (!cmd->uid)
+		flags |= COPY_ALL;
+	status = view_copy(
+		s->view, uids, n, info.id, flags, cmd->pool, &c->pairs, &c->n, &c->uidvalidity);
+	c->gone = status == STORE_OK && c->n == 0 && !cmd->uid;
+	return status;
+}
+
+/* False: it failed, which is answered. */
+static bool succeeded(struct cmd *cmd, const struct copy *c, enum store_status status)
+{
+	if (status != STORE_OK)
+		cmd_fail_target(cmd, status);
+	else if (c->gone)
+		cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages no longer exist; nothing was done.");
+	return cmd->status == CMD_NONE;
 }
 
 /* "COPYUID 38505 304,319:320 3956:3958", or NULL. */
@@ -59,10 +75,7 @@ void cmd_copy(struct session *s, struct cmd *cmd)
 
 	if (!parse(s, cmd, &c))
 		return;
-	enum store_status status = copy(s, cmd, &c, false);
-	if (status != STORE_OK)
-		cmd_fail_target(cmd, status);
-	else
+	if (succeeded(cmd, &c, copy(s, cmd, &c, 0)))
 		cmd_ok(cmd, copyuid(cmd, &c));
 }
 
@@ -74,11 +87,8 @@ void cmd_move(struct session *s, struct cmd *cmd)
 
 	if (!parse(s, cmd, &c))
 		return;
-	enum store_status status = copy(s, cmd, &c, true);
-	if (status != STORE_OK) {
-		cmd_fail_target(cmd, status);
+	if (!succeeded(cmd, &c, copy(s, cmd, &c, COPY_MOVE)))
 		return;
-	}
 	if (c.n)
 		str_printf(&s->out, "* OK [%s] Moved.\r\n", copyuid(cmd, &c));
 	cmd_ok(cmd, NULL);

@@ -131,6 +131,15 @@ static void put_attributes(const struct listing *l, const struct entry *e, bool 
 		put_attribute(out, special_use_names[info->use]);
 }
 
+/* RFC 5258 4, RFC 6154 2: which of the selection's options something below meets, that is all. */
+static void put_child_info(struct str *out, unsigned select)
+{
+	bool both = (select & LIST_SUBSCRIBED) && (select & LIST_SPECIAL_USE);
+
+	str_printf(out, " (\"CHILDINFO\" (%s%s%s))", select & LIST_SUBSCRIBED ? "\"SUBSCRIBED\"" : "",
+		both ? " " : "", select & LIST_SPECIAL_USE ? "\"SPECIAL-USE\"" : "");
+}
+
 static void put_entry(const struct listing *l, const struct entry *e)
 {
 	struct session *s = l->s;
@@ -143,7 +152,7 @@ static void put_entry(const struct listing *l, const struct entry *e)
 	str_printf(&s->out, ") \"%c\" ", s->separator);
 	imap_put_mailbox(&s->out, e->name, s->separator);
 	if (e->child_info && !l->lsub)
-		str_puts(&s->out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+		put_child_info(&s->out, l->args.select);
 	str_puts(&s->out, "\r\n");
 	if (l->args.status && e->info && e->info->id && !(e->info->flags & MAILBOX_NOSELECT))
 		status_put(s, e->info, l->args.status);

@@ -27,48 +27,65 @@ static void answer(struct cmd *cmd, enum store_status status)
 		cmd_fail(cmd, status);
 }
 
-/* RFC 6154 section 3: "(USE (\Drafts))"; one use each. */
-static bool parse_use(struct imap_parse *c, enum special_use *use_r)
+struct uses {
+	enum special_use use;
+	unsigned known, unknown; /* how many are asked for */
+};
+
+static bool parse_use(struct imap_parse *c, struct uses *uses)
 {
 	struct span name;
 
-	*use_r = USE_NONE;
+	if (!imap_parse_char(c, '\\') || !imap_parse_atom(c, &name))
+		return false;
+	for (unsigned use = USE_NONE + 1; use < USE_COUNT_; use++)
+		if (span_iis(name, special_use_names[use] + 1)) {
+			uses->known += uses->use != use;
+			uses->use = (enum special_use)use;
+			return true;
+		}
+	uses->unknown++;
+	return true;
+}
+
+/* RFC 6154 section 6: "(USE (\Drafts))", with any number of them. */
+static bool parse_uses(struct imap_parse *c, struct uses *uses)
+{
+	*uses = (struct uses){.use = USE_NONE};
 	if (!imap_parse_skip(c, ' '))
 		return true;
 	if (!imap_parse_char(c, '('))
 		return false;
 	if (!imap_parse_skip_word(c, "USE"))
 		return imap_parse_fail(c, "Unknown CREATE parameter.");
-	if (!imap_parse_space(c) || !imap_parse_char(c, '(') || !imap_parse_char(c, '\\') ||
-		!imap_parse_atom(c, &name))
+	if (!imap_parse_space(c) || !imap_parse_char(c, '('))
 		return false;
-	for (int use = USE_NONE + 1; use < USE_COUNT_; use++)
-		if (span_iis(name, special_use_names[use] + 1))
-			*use_r = (enum special_use)use;
-	if (!imap_parse_char(c, ')'))
-		return false;
+	if (!imap_parse_skip(c, ')')) {
+		do
+			if (!parse_use(c, uses))
+				return false;
+		while (imap_parse_skip(c, ' '));
+		if (!imap_parse_char(c, ')'))
+			return false;
+	}
 	return imap_parse_char(c, ')');
 }
 
 void cmd_create(struct session *s, struct cmd *cmd)
 {
 	struct imap_parse *c = &cmd->args;
-	enum special_use use;
+	struct uses uses;
 	const char *name;
 	uint32_t id;
 
-	if (!imap_parse_mailbox(c, &name))
-		goto bad;
-	bool asked = imap_parse_at(c, ' ');
-	if (!parse_use(c, &use) || !imap_parse_end(c))
-		goto bad;
-	if (asked && use == USE_NONE)
+	if (!imap_parse_mailbox(c, &name) || !parse_uses(c, &uses) || !imap_parse_end(c))
+		cmd_bad_args(cmd);
+	else if (uses.unknown)
 		cmd_no(cmd, "USEATTR", "That special use is not known here.");
+	else if (uses.known > 1)
+		cmd_no(cmd, "USEATTR", "A mailbox has one special use here.");
 	else
-		answer(cmd, mailbox_create(s->account, without_end(cmd->pool, name), use, &id));
-	return;
-bad:
-	cmd_bad_args(cmd);
+		answer(cmd, mailbox_create(s->account, without_end(cmd->pool, name), uses.use, &id));
 }
 
 void cmd_delete(struct session *s, struct cmd *cmd)

@@ -106,6 +106,26 @@ def test_no_expunge_during_commands_with_sequence_numbers(worker, account):
     assert b"UID 3" in d.ok("FETCH 2 UID")[0]
 
 
+def test_a_copy_is_of_all_or_of_none(worker, account):
+    """RFC 3501 6.4.7; that another session expunged some is no reason for a part of it. RFC 3501 6.4.8: a UID that is
+    no more is no error."""
+    c, other = worker.client(account), worker.client(account)
+    c.ok("CREATE there")
+    c.fill("INBOX", 5)
+    for verb, there in ("COPY 1:2", 0), ("MOVE 1:2", 0), ("UID COPY 1:4", 1), ("UID MOVE 1:7", 4):
+        c.ok("SELECT INBOX")
+        other.ok("SELECT INBOX")
+        other.ok(r"STORE 1 +FLAGS.SILENT \Deleted")
+        other.ok("EXPUNGE")
+        if verb.startswith("UID"):
+            c.ok(verb + " there")
+        else:
+            lines = c.no(verb + " there", "EXPUNGEISSUED")
+            assert b"* 1 EXPUNGE" in lines
+        assert b"MESSAGES %d" % there in c.ok("STATUS there (MESSAGES)")[0]
+        c.fill("INBOX", 1)
+
+
 def test_what_another_session_expunged_is_not_stored_to(worker, account):
     c, d = box(worker, account), worker.selected(account)
     c.ok("STORE 2,4 +FLAGS.SILENT (\\Deleted)")

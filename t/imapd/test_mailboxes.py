@@ -125,13 +125,32 @@ def test_extended_list(worker, account):
     c.bad('LIST (FOO) "" *')
 
 
+def test_what_is_below_is_told_by_what_was_asked_for(worker, account):
+    """RFC 5258 section 4, with RFC 6154's option."""
+    c, _ = fresh(worker, account)
+    c.ok(r"CREATE p/drafts (USE (\Drafts))")
+    c.ok("SUBSCRIBE p/drafts")
+    for options in "SUBSCRIBED", "SPECIAL-USE", "SUBSCRIBED SPECIAL-USE":
+        info = " ".join('"%s"' % o for o in options.split())
+        assert c.ok('LIST (%s RECURSIVEMATCH) "" p' % options) == [
+            b'* LIST (\\HasChildren) "/" p ("CHILDINFO" (%s))' % info.encode()]
+    c.bad('LIST (RECURSIVEMATCH) "" p')
+    c.bad('LIST (RECURSIVEMATCH REMOTE) "" p')
+
+
 def test_special_use(worker, account):
     c, _ = fresh(worker, account)
     c.ok("CREATE Stuff (USE (\\Archive))")
     assert [line for line in c.ok('LIST "" Stuff') if rb"\Archive" in line]
     lines = c.ok('LIST (SPECIAL-USE) "" *')
     assert b"Stuff" in b"".join(lines) and b"INBOX" not in b"".join(lines)
-    c.no("CREATE Other (USE (\\Nope))", "USEATTR")
+    for uses in r"\Nope", r"\Sent \Nope", r"\Sent \Drafts":  # the last: one mailbox, one use
+        c.no("CREATE Other (USE (%s))" % uses, "USEATTR")
+    for uses in "Sent", r"\Sent\Drafts", r"\Sent ", r" \Sent":
+        c.bad("CREATE Other (USE (%s))" % uses)
+    c.ok(r"CREATE Twice (USE (\Junk \junk))")
+    c.ok("CREATE None (USE ())")  # RFC 6154 section 6
+    assert c.ok('LIST "" None') == [b'* LIST (\\HasNoChildren) "/" None']
     c.bad("CREATE Other (FOO)")
 
 

@@ -116,7 +116,7 @@ bool lookup_may_send(struct directoryd *d, struct pool *pool, const char *user, 
 
 /* --- system_users.c: /etc/passwd through NSS, on a thread of its own --- */
 
-struct system_users *system_users_new(const struct directoryd *d);
+struct system_users *system_users_new(struct directoryd *d);
 void system_users_free(struct system_users **u);
 /* 1 there is such a user who may receive mail, 0 none, -1 can't say. */
 int system_user_find(struct system_users *u, const char *name);

@@ -5,6 +5,7 @@ import struct
 import thurn as thurn_module
 
 RANGE = 0x0200
+CHANGED = 27
 CONTINUE, OK, FAILED, TEMPFAIL, BAD_MECHANISM = range(5)
 TEMPORARY, NOT_LOCAL, UNKNOWN, ACCOUNT, ALIAS, DISABLED = range(6)
 
@@ -93,6 +94,15 @@ class Door:
         if kind == 0xffff:
             raise Refused(reader.text())
         return call, reader
+
+    def notice(self):
+        """The account that the next notice of a change names."""
+        while True:
+            length, kind, _, call = struct.unpack("<IHHI", self.exact(12))
+            reader = Reader(self.exact(length - 8))
+            if kind == RANGE + CHANGED and not call:
+                reader.take("Q")
+                return reader.text()
 
     def call(self, kind, payload):
         self.send(kind, payload)

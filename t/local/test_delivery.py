@@ -89,6 +89,7 @@ def test_a_delivery_that_is_repeated_is_stored_once(instance):
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
+    t.wait_for_mail("anna", 30)
     wait_for(lambda: t.json("queue", "list") == [], 30, "an empty queue")
     time.sleep(0.5)
     assert len(t.messages("anna")) == 30

@@ -11,8 +11,14 @@ class Sink:
         self.messages = []  # (sender, [recipients], bytes)
         self.commands = []
         self.lock = threading.Lock()
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=100)
-        self.port = self.socket.getsockname()[1]
+        self.place = socket.socket()  # keeps the port ours while nobody listens
+        self.place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.place.bind(("127.0.0.1", 0))
+        self.port = self.place.getsockname()[1]
+        self.open_again()
+
+    def open_again(self):
+        self.socket = socket.create_server(("127.0.0.1", self.port), backlog=100)
         threading.Thread(target=self.accept, daemon=True).start()
 
     def close(self):
@@ -21,10 +27,6 @@ class Sink:
         except OSError:
             pass
         self.socket.close()
-
-    def open_again(self):
-        self.socket = socket.create_server(("127.0.0.1", self.port), backlog=100)
-        threading.Thread(target=self.accept, daemon=True).start()
 
     def __enter__(self):
         return self

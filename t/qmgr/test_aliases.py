@@ -9,7 +9,10 @@ def test_each_address_gets_one_copy(relay):
     thurn.thurn("alias", "add", "team@sandbox.test", "anna@sandbox.test", "bert@sandbox.test", "bob@elsewhere.test")
     thurn.thurn("alias", "add", "all@sandbox.test", "team@sandbox.test", "anna@sandbox.test")
     thurn.deliver(["all", "team", "anna"], "Subject: once\n\nx\n")
-    wait_for(lambda: thurn.json("queue", "list") == [] and len(sink.messages) == 1, 10, "delivery")
+    wait_for(lambda: sink.messages, 20, "the copy for the other host")
+    thurn.wait_for_mail("anna")
+    thurn.wait_for_mail("bert")
+    wait_for(lambda: thurn.json("queue", "list") == [], 20, "an empty queue")
     time.sleep(0.3)
     assert len(thurn.messages("anna")) == 1 and len(thurn.messages("bert")) == 1
     assert len(sink.messages) == 1

@@ -1,7 +1,8 @@
 """What can't be delivered now is tried again, at pauses; what operators do to it."""
+import threading
 import time
 
-from thurn import wait_for
+from thurn import SLOW, wait_for
 
 
 def deferring(times):
@@ -22,7 +23,7 @@ def test_it_is_tried_again_until_it_is_taken(relay):
     thurn.deliver("bob@elsewhere.test", "Subject: again\n\nx\n")
     wait_for(lambda: sink.subjects() == ["again"], 20, "the message")
     assert len([c for c in sink.commands if c.startswith("RCPT")]) == 4
-    wait_for(lambda: thurn.json("queue", "list") == [], 5, "an empty queue")
+    wait_for(lambda: thurn.json("queue", "list") == [], 20, "an empty queue")
 
 
 def test_a_dead_host_is_left_alone_and_found_again(relay):
@@ -40,8 +41,7 @@ def test_a_dead_host_is_left_alone_and_found_again(relay):
 def test_list_and_show_say_what_is_known(relay):
     thurn, sink = relay(lambda c, line: "451 4.7.1 greylisted, come back" if c == "RCPT" else None)
     thurn.deliver(["bob@elsewhere.test", "anna"], "Subject: listed\n\nsome text\n", sender="bert@sandbox.test")
-    wait_for(lambda: [m["state"] for m in thurn.json("queue", "list")] == ["deferred"], 10, "deferral")
-    (m,) = thurn.json("queue", "list")
+    (m,) = wait_for(lambda: [m for m in thurn.json("queue", "list") if m["state"] == "deferred"], 10, "deferral")
     assert m["sender"] == "bert@sandbox.test" and m["size"] > 20
     rows = {r["address"]: r for r in m["recipients"]}
     assert rows["anna@sandbox.test"]["state"] == "done"
@@ -104,15 +104,17 @@ def test_a_message_in_delivery_can_be_held_and_removed(relay):
 
 
 def test_a_slow_host_does_not_hold_up_others(relay):
+    go_on = threading.Event()
+
     def answer(command, line):
         if command == "END":
-            time.sleep(1)
+            go_on.wait(60 * SLOW)
         return None
 
     thurn, sink = relay(answer)
     for i in range(60):
         thurn.deliver("bob%d@elsewhere.test" % i, "Subject: slow\n\nx\n")
-    start = time.monotonic()
     thurn.deliver("anna", "Subject: quick\n\nx\n")
-    thurn.wait_for_mail("anna", timeout=5)
-    assert time.monotonic() - start < 5
+    thurn.wait_for_mail("anna")
+    assert not sink.messages
+    go_on.set()

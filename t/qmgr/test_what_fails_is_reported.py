@@ -49,7 +49,7 @@ def test_a_refused_recipient_is_reported_to_the_sender(relay):
     returned = list(report.iter_parts())[2]
     assert "the body" in returned.as_string()
     assert "X-Mark: here" in returned.as_string()
-    wait_for(lambda: thurn.json("queue", "list") == [], 5, "an empty queue")
+    wait_for(lambda: thurn.json("queue", "list") == [], 20, "an empty queue")
 
 
 def test_ret_hdrs_returns_the_header_only(relay):
@@ -67,7 +67,7 @@ def test_nobody_is_told_about_a_report(relay):
     thurn, sink = relay(lambda c, line: "550 5.1.1 no" if c == "RCPT" else None)
     send(thurn, "", ["nobody@elsewhere.test"])
     thurn.wait_for_log("can't be delivered and is dropped")
-    wait_for(lambda: thurn.json("queue", "list") == [], 5, "an empty queue")
+    wait_for(lambda: thurn.json("queue", "list") == [], 20, "an empty queue")
     assert "made a message" not in thurn.log()
 
 
@@ -76,6 +76,8 @@ def test_notify_is_kept(relay, notify, reports):
     thurn, sink = relay(lambda c, line: "550 5.1.1 no" if c == "RCPT" else None)
     send(thurn, "anna@sandbox.test", ["nobody@elsewhere.test"], rcpt_options=["NOTIFY=" + notify])
     thurn.wait_for_log("removed from the queue")
+    if reports:
+        thurn.wait_for_mail("anna", reports)
     time.sleep(0.5)
     assert len(thurn.messages("anna")) == reports
 

@@ -88,7 +88,7 @@ def test_idle_tells_it_of_new_mail(thurn, user, tmp_path):
                               env={**ENV, "HOME": str(tmp_path)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         for n in (1, 2):
-            t.wait_for(lambda: (tmp_path / "log").read_text().count("< + idling") == n, 20, "IDLE")
+            t.wait_for(lambda: (tmp_path / "log").read_text().count("< + idling") >= n, 20, "IDLE")
             thurn.deliver(user, message("pushed %d" % n))
             t.wait_for(lambda: (tmp_path / "out").exists()
                        and b"Subject: pushed %d\n" % n in (tmp_path / "out").read_bytes(), 20, "the message")

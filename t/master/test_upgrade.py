@@ -41,7 +41,7 @@ def test_upgrade_keeps_listening_and_old_connections(master, one):
     status = m.status()
     assert status["pid"] == pid == m.process.pid
     assert old.ask("y") == "echo y" and old.pid() == old_pid
-    assert [w["pid"] for w in m.workers("one", "retiring")] == [old_pid]
+    wait_for(lambda: [w["pid"] for w in m.workers("one", "retiring")] == [old_pid])
     wait_for(lambda: m.client(port).pid() != old_pid)
     # The one that owns state alone was replaced, too, by one that came after it had ended.
     assert m.client(m.unix("queue")).pid() != queue_pid

@@ -17,19 +17,6 @@ uint32_t os_crc32c(uint32_t crc, const void *p, size_t n);
 /* The same without it, for comparison in tests. */
 uint32_t os_crc32c_portable(uint32_t crc, const void *p, size_t n);
 
-/* SHA-256 (FIPS 180-4), by the processor's instructions where there are any: in one piece, or init, add, end. */
-#define OS_SHA256_SIZE 32
-struct os_sha256 {
-	uint32_t state[8];
-	uint64_t octets;
-	unsigned char block[64]; /* octets % 64 of them wait */
-	bool fast;		 /* by instructions; tests take it away */
-};
-void os_sha256(const void *octets, size_t n, unsigned char sum_r[OS_SHA256_SIZE]);
-void os_sha256_init(struct os_sha256 *h);
-void os_sha256_add(struct os_sha256 *h, const void *octets, size_t n);
-void os_sha256_end(struct os_sha256 *h, unsigned char sum_r[OS_SHA256_SIZE]);
-
 /* Kernel randomness; never fails. */
 void os_random(void *p, size_t n);
 

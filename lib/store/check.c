@@ -7,6 +7,7 @@
 #include "store/check.h"
 
 #include <fcntl.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -361,21 +362,21 @@ static void check_tree(struct checking *c)
 
 static bool body_is_good(int fd, const struct blob_head *head)
 {
-	unsigned char sum[OS_SHA256_SIZE];
+	unsigned char sum[SHA256_DIGEST_SIZE];
 	char block[65536];
-	struct os_sha256 hash;
+	struct sha256_ctx hash;
 	uint64_t done = 0;
 	bool good = true;
-	os_sha256_init(&hash);
+	sha256_init(&hash);
 	while (good && done < head->body_size) {
 		size_t n = head->body_size - done < sizeof(block) ? (size_t)(head->body_size - done)
 								  : sizeof(block);
 		good = os_pread_all(fd, block, n, head->body_at + done) == 0;
 		if (good)
-			os_sha256_add(&hash, block, n);
+			sha256_update(&hash, n, (const unsigned char *)block);
 		done += n;
 	}
-	os_sha256_end(&hash, sum);
+	sha256_digest(&hash, sizeof(sum), sum);
 	return good && memcmp(sum, head->sha256, sizeof(sum)) == 0;
 }
 

@@ -1,1 +1,1 @@
-$(eval $(call library,store,base os io mail params,))
+$(eval $(call library,store,base os io mail params,-lnettle))

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -269,7 +270,10 @@ struct writing {
 static int write_blob(void *arg)
 {
 	struct writing *w = arg;
-	os_sha256(w->body.p, w->body.n, w->sha256);
+	struct sha256_ctx hash;
+	sha256_init(&hash);
+	sha256_update(&hash, w->body.n, (const unsigned char *)w->body.p);
+	sha256_digest(&hash, SHA256_DIGEST_SIZE, w->sha256);
 	memcpy(w->head.s + 32, w->sha256, 32);
 	finish_head(&w->head, os_crc32c(0, w->body.p, w->body.n));
 	if (os_pwrite_all(w->fd, w->head.s, w->head.len, w->at) < 0)

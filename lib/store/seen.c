@@ -1,8 +1,9 @@
 #include "store/seen.h"
 
+#include <nettle/sha2.h>
+
 #include "base/array.h"
 #include "base/num.h"
-#include "os/os.h"
 
 struct entry {
 	unsigned char digest[OP_SEEN_SIZE];
@@ -36,9 +37,10 @@ void seen_free(struct seen **s)
 
 void seen_digest(const char *delivery_id, unsigned char digest_r[OP_SEEN_SIZE])
 {
-	unsigned char whole[OS_SHA256_SIZE];
-	os_sha256(delivery_id, strlen(delivery_id), whole);
-	memcpy(digest_r, whole, OP_SEEN_SIZE);
+	struct sha256_ctx hash;
+	sha256_init(&hash);
+	sha256_update(&hash, strlen(delivery_id), (const unsigned char *)delivery_id);
+	sha256_digest(&hash, OP_SEEN_SIZE, digest_r);
 }
 
 /* The digest is a hash already. */

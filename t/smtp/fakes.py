@@ -220,6 +220,9 @@ class NameServer:
                 return
 
 
+IMPATIENT = {"command_timeout": "1s", "data_timeout": "1s"}
+
+
 class Outcome:
     def __init__(self, line):
         self.fate, self.status, self.mta, self.text = line.split("\t")
@@ -229,13 +232,13 @@ class Outcome:
 
 
 class Agent:
-    """with Agent(port=2525) as a: a.deliver("example.test", ["x@example.test"])"""
+    """with Agent(port=2525) as a: a.deliver("example.test", ["x@example.test"]). It is patient: with who hangs, an IMPATIENT one
+    has to do."""
 
     def __init__(self, **settings):
         settings.setdefault("loopback", "yes")
-        settings.setdefault("command_timeout", "3s")
-        settings.setdefault("data_timeout", "3s")
-        settings.setdefault("connect_timeout", "3s")
+        for limit in "command_timeout", "data_timeout", "connect_timeout":
+            settings.setdefault(limit, "30s")
         self.process = subprocess.Popen([DELIVER] + ["%s=%s" % s for s in settings.items()],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.file = tempfile.NamedTemporaryFile()

@@ -4,11 +4,11 @@ from fakes import Agent, Server, to
 
 
 def test_kept_then_closed():
-    with Server() as s, Agent(idle_timeout="1s") as a:
+    with Server() as s, Agent(idle_timeout="2s") as a:
         for _ in range(5):
             assert a.one(to(s)).fate == "relayed"
         assert s.connections == 1 and not s.said("QUIT") and not s.said("RSET")
-        a.sleep(1.5)
+        a.sleep(2.5)
         assert a.one(to(s)).fate == "relayed"
         assert s.connections == 2
         t.wait_for(lambda: s.said("QUIT"), 10, "the first one's farewell")

@@ -4,7 +4,7 @@ import subprocess
 import time
 
 import pytest
-from fakes import CLOSE, DRIP, Agent, NameServer, Server, to
+from fakes import CLOSE, DRIP, IMPATIENT, Agent, NameServer, Server, to
 
 EHLO = "250-fake.test\r\n250-PIPELINING\r\n250 STARTTLS"
 GO = "220 go"
@@ -46,7 +46,7 @@ def test_any_certificate_will_do(context):
 def test_broken_tls_falls_back(context, more):
     replies = {"EHLO": EHLO, "STARTTLS": GO, **more}
     start = time.monotonic()
-    with Server(context=context, **replies) as s, Agent() as a:
+    with Server(context=context, **replies) as s, Agent(**(IMPATIENT if more.get("tls") is DRIP else {})) as a:
         assert a.one(to(s)).fate == "relayed"
         assert len(s.messages) == 1
     assert time.monotonic() - start < 60  # a handshake that drips would take 100 s

@@ -16,8 +16,8 @@ const struct conf_row smtp_conf_rows[] = {
 	CONF_ROW(STR, helo_name, "", 0, 0, "Name in EHLO; empty stands for hostname."),
 	CONF_ROW(STR, bind_address, "", 0, 0, "Local address of outgoing connections."),
 	CONF_ROW(BOOL, loopback, "no", 0, 0,
-		"Whether hosts whose address is this machine's loopback are used when found "
-		"by DNS."),
+		"Whether hosts whose address is one of this machine's are used when found by DNS "
+		"or written as a literal."),
 	CONF_ROW(TIME, connect_timeout, "30s", 1, 600, "Limit for making a connection."),
 	CONF_ROW(TIME, command_timeout, "5m", 1, 3600, "Limit for each reply."),
 	CONF_ROW(

@@ -1,6 +1,7 @@
 #include "master/directoryd/directoryd.h"
 
 #include "base/log.h"
+#include "io/net.h"
 
 /* What is looked up for an address, most specific first. */
 struct query {
@@ -145,12 +146,14 @@ static int search(struct query *q)
 	return rc;
 }
 
-/* localhost and the host's own name are other names of the default domain, unless they are domains by themselves. */
+/* localhost, the host's own name and its addresses (RFC 5321 4.1.3) are other names of the default domain, unless they are
+ * domains by themselves. */
 static const char *own_domain(struct directoryd *d, const char *domain)
 {
 	if (strcmp(domain, d->default_domain) == 0 || records_domain(d->records, domain))
 		return domain;
-	if (strcmp(domain, "localhost") == 0 || strcasecmp(domain, d->svc->common->hostname) == 0)
+	if (strcmp(domain, "localhost") == 0 || strcasecmp(domain, d->svc->common->hostname) == 0 ||
+		net_is_own_literal(span_of(domain)))
 		return d->default_domain;
 	return NULL;
 }

@@ -88,6 +88,7 @@ static struct link *connect_to(struct smtp_agent *agent, struct pool *pool,
 	link->host = pool_strdup(own, peer->name);
 	link->text = pool_strdup(own, peer->text);
 	link->lmtp = target->lmtp;
+	link->may_be_us = target->may_be_us;
 	link->reply.text = STR_INIT; /* not the pool's: it is filled again and again */
 	return link;
 }
@@ -136,11 +137,31 @@ static bool expect(struct link *l, struct pool *pool, const char *doing, struct 
 	return false;
 }
 
+/* By another address than those we know, as behind a router that translates them. */
+static bool is_us(const struct link *l)
+{
+	struct span first = str_span(&l->reply.text), name;
+	span_split(&first, '\n', &name);
+	name.n = span_index(name, 0, ' ');
+	return !l->may_be_us && strchr(l->agent->hostname, '.') &&
+	       span_iis(name, l->agent->hostname);
+}
+
+static bool fail_loop(const struct link *l, struct pool *pool, struct outcome *o)
+{
+	*o = outcome_make(FATE_FAILED, "5.4.6",
+		pool_printf(pool, "%s is this host by another address: mail would loop.", l->text));
+	o->remote_mta = pool_strdup(pool, l->host);
+	return false;
+}
+
 static bool hello(struct link *l, struct pool *pool, struct outcome *o)
 {
 	const char *name = l->agent->helo;
 	stream_printf(l->stream, "%s %s\r\n", l->lmtp ? "LHLO" : "EHLO", name);
 	if (expect(l, pool, "greeting", o)) {
+		if (is_us(l))
+			return fail_loop(l, pool, o);
 		/* The capabilities point into the reply, which will be overwritten. */
 		smtp_capabilities_parse(&l->reply, &l->caps);
 		l->caps.auth = SPAN_LIT("");

@@ -49,6 +49,7 @@ struct target {
 	uint16_t port;
 	bool use_mx;
 	bool lmtp;
+	bool may_be_us;     /* the configuration says where to, not a stranger's address or DNS */
 	const char *key;    /* the same for all jobs that may share a connection */
 };
 /* The destination of a job: "example.org", "[mail.example.org]:2525", "lmtp:host:port"; exceptions
@@ -81,6 +82,7 @@ struct link {
 	struct smtp_capabilities caps;
 	struct smtp_reply reply;       /* the last one */
 	bool lmtp, reused;
+	bool may_be_us;                /* the target's */
 	bool dirty;                    /* a transaction was left open: RSET before the next */
 	uint64_t messages;
 	struct loop_timer *timer;      /* idle */

@@ -1,5 +1,4 @@
 /* From a destination to the hosts to try (RFC 5321 5.1, RFC 7505). */
-#include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include "base/array.h"
@@ -74,22 +73,27 @@ static bool is_explicit(const char *destination)
 int target_find(const struct smtp_agent *agent, struct pool *pool, const char *destination,
 	struct target *target_r, const char **err_r)
 {
-	struct span text = span_of(destination), route;
+	struct span text = span_of(destination), route = {0};
 	uint16_t port = (uint16_t)agent->conf->port;
 	int rc = 0;
-	*target_r = (struct target){.host = destination, .port = port, .use_mx = true};
+	*target_r = (struct target){
+		.host = destination, .port = port, .use_mx = true, .may_be_us = true};
 	if (find_route(agent, text, &route))
 		rc = parse_host(pool, route, port, target_r, err_r);
 	else if (is_explicit(destination))
 		rc = parse_host(pool, text, port, target_r, err_r);
 	else if (*agent->conf->smart_host)
 		rc = parse_host(pool, span_of(agent->conf->smart_host), port, target_r, err_r);
+	else
+		target_r->may_be_us = false;
+	if (text.n && text.p[text.n - 1] == ']' && !route.p) /* a literal, as users write it */
+		target_r->may_be_us = false;
 	const char *ascii = rc == 0 ? domain_to_ascii(pool, target_r->host) : NULL;
 	if (ascii)
 		target_r->host = ascii; /* else the look-up finds nothing */
 	if (rc == 0)
 		target_r->key = pool_printf(pool, "%s%s%s:%u", target_r->lmtp ? "lmtp:" : "",
-			target_r->use_mx ? "mx:" : "", target_r->host, target_r->port);
+			target_r->use_mx ? "mx:" : target_r->may_be_us ? "" : "literal:", target_r->host, target_r->port);
 	return rc;
 }
 
@@ -105,19 +109,6 @@ struct search {
 	int64_t deadline;
 };
 
-static bool is_loopback(const struct sockaddr_storage *a)
-{
-	static const unsigned char v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
-	if (a->ss_family == AF_INET) {
-		uint32_t ip = ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr);
-		return ip >> 24 == 127 || ip == 0;
-	}
-	const struct in6_addr *ip = &((const struct sockaddr_in6 *)a)->sin6_addr;
-	if (memcmp(ip->s6_addr, v4_mapped, sizeof(v4_mapped)) == 0)
-		return ip->s6_addr[12] == 127 || memcmp(ip->s6_addr + 12, "\0\0\0", 4) == 0;
-	return IN6_IS_ADDR_LOOPBACK(ip) || IN6_IS_ADDR_UNSPECIFIED(ip);
-}
-
 static void add_peer(struct search *s, const char *name, const struct sockaddr_storage *addr)
 {
 	struct str text = STR_IN(s->pool);
@@ -132,25 +123,26 @@ static void add_peer(struct search *s, const char *name, const struct sockaddr_s
 	p->text = str_c(&text);
 }
 
+/* A host that is this machine would give the mail back to us: only where the configuration says so. */
+static void add_address(struct search *s, const char *name, const struct sockaddr_storage *addr)
+{
+	if (!s->target->may_be_us && !s->agent->conf->loopback &&
+		net_is_own((const struct sockaddr *)addr))
+		s->own = true;
+	else
+		add_peer(s, name, addr);
+}
+
 static bool add_literal(struct search *s, const char *text)
 {
-	struct sockaddr_storage addr = {0};
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&addr;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&addr;
-	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(s->target->port);
-	} else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(s->target->port);
-	} else {
+	struct net_addr addr;
+	if (!net_parse_host(text, &addr))
 		return false;
-	}
-	add_peer(s, text, &addr);
+	((struct sockaddr_in *)&addr.sa)->sin_port = htons(s->target->port); /* same place in IPv6's */
+	add_address(s, text, &addr.sa);
 	return true;
 }
 
-/* A host found by MX that is this machine would give the mail back to us. */
 static void add_host(struct search *s, const char *host)
 {
 	struct sockaddr_storage *addr;
@@ -159,12 +151,8 @@ static void add_host(struct search *s, const char *host)
 	enum dns_status status =
 		dns_addr(s->agent->dns, s->pool, host, s->target->port, s->deadline, &addr, &n);
 	s->tempfail |= status == DNS_TEMPFAIL;
-	for (size_t i = 0; status == DNS_OK && i < n && s->peers.n < most; i++) {
-		if (s->target->use_mx && !s->agent->conf->loopback && is_loopback(&addr[i]))
-			s->own = true;
-		else
-			add_peer(s, host, &addr[i]);
-	}
+	for (size_t i = 0; status == DNS_OK && i < n && s->peers.n < most; i++)
+		add_address(s, host, &addr[i]);
 }
 
 static struct outcome fail(const char *status, const char *text)
@@ -198,6 +186,8 @@ static bool search_mx(struct search *s, struct outcome *outcome_r)
 	}
 	if (status == DNS_NONE) {
 		add_host(s, domain); /* the implicit MX */
+		if (s->own)
+			s->peers.n = 0;
 		return false;
 	}
 	if (n == 1 && !*mx[0].host) {
@@ -206,11 +196,16 @@ static bool search_mx(struct search *s, struct outcome *outcome_r)
 					  "556 The domain %s accepts no mail (null MX).", domain));
 		return true;
 	}
-	size_t better = before_ourselves(s, mx, n);
-	s->own |= better < n;
-	for (size_t i = 0; i < better && s->peers.n < s->agent->conf->hosts_max; i++)
+	size_t better = before_ourselves(s, mx, n), same = 0;
+	for (size_t i = 0; i < better && !s->own && s->peers.n < s->agent->conf->hosts_max; i++) {
+		if (i && mx[i].preference != mx[i - 1].preference)
+			same = s->peers.n;
 		if (*mx[i].host && !add_literal(s, mx[i].host))
 			add_host(s, mx[i].host);
+	}
+	if (s->own) /* it is known by its address */
+		s->peers.n = same;
+	s->own |= better < n;
 	return false;
 }
 

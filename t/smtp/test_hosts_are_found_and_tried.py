@@ -20,6 +20,12 @@ TABLE = {
     "own1.test": {"AAAA": ["::"]},
     "own2.test": {"AAAA": ["::ffff:127.0.0.1"]},
     "own3.test": {"AAAA": ["::ffff:0.0.0.0"]},
+    "primary.test": {"MX": [(10, "second.test"), (20, "far.test")]},
+    "equal.test": {"MX": [(10, "far.test"), (10, "second.test")]},
+    "mixed.test": {"A": ["192.0.2.1", "127.0.0.1"]},
+    "worse.test": {"MX": [(10, "refused.test"), (20, "second.test"), (30, "far.test")]},
+    "far.test": {"A": ["192.0.2.1"]},
+    "refused.test": {"A": ["240.0.0.1"]},
     "smart.test": {"A": ["127.0.0.1"]},
     "xn--bcher-kva.test": {"A": ["127.0.0.1"]},
     "xn--r8jz45g.test": {"A": ["127.0.0.1"]},
@@ -106,8 +112,35 @@ def test_own_addresses_are_a_loop(names, server):
         for i in range(4):
             o = a.one("own%d.test" % i)
             assert (o.fate, o.status) == ("failed", "5.4.6"), (i, o)
-        assert a.one("[127.0.0.1]").fate == "relayed"  # said outright
-    assert server.connections == 1
+        for literal in ("[127.0.0.1]", "[127.9.9.9]", "[IPv6:::1]"):
+            o = a.one(literal)
+            assert (o.fate, o.status) == ("failed", "5.4.6"), (literal, o)
+        assert server.connections == 0
+        assert a.one("[127.0.0.1]:%d" % server.port).fate == "relayed"  # users can't write ports
+    with agent(names, server, loopback="no", routes="implicit.test=[127.0.0.1]") as a:
+        assert a.one("implicit.test").fate == "relayed"  # the configuration says so
+    assert server.connections == 2
+
+
+def test_hosts_no_better_than_an_own_address_are_not_asked(names, server):
+    with agent(names, server, loopback="no") as a:
+        for domain in ("primary.test", "equal.test", "mixed.test"):
+            o = a.one(domain)
+            assert (o.fate, o.status) == ("failed", "5.4.6"), (domain, o)
+        assert a.one("worse.test").status == "4.4.1"  # the better one is asked, and nobody else
+    assert server.connections == 0
+
+
+def test_a_host_of_our_name_is_ourselves(names, server):
+    """Behind a router our address is one that we do not know."""
+    server.replies["EHLO"] = "250-mx7.client.test hello\r\n250 8BITMIME"
+    with agent(names, server, hostname="mx7.client.test") as a:
+        for domain in ("implicit.test", "[127.0.0.1]"):
+            o = a.one(domain)
+            assert (o.fate, o.status) == ("failed", "5.4.6"), (domain, o)
+        assert a.one("[127.0.0.1]:%d" % server.port).fate == "relayed"
+    with agent(names, server, hostname="mx.client.test") as a:
+        assert a.one("implicit.test").fate == "relayed"
 
 
 def test_six_then_four(names, server):

@@ -33,6 +33,18 @@ static int user_remove(struct op_call *call)
 	return dir_change(call, &dir_user_remove_msg, &rq);
 }
 
+static int user_disable(struct op_call *call)
+{
+	struct dir_name rq = {op_str(call, "user")};
+	return dir_change(call, &dir_user_disable_msg, &rq);
+}
+
+static int user_enable(struct op_call *call)
+{
+	struct dir_name rq = {op_str(call, "user")};
+	return dir_change(call, &dir_user_enable_msg, &rq);
+}
+
 static void add_user(struct op_call *call, const struct dir_entry *entry)
 {
 	struct js *user = js_add_object(call->result);
@@ -41,7 +53,8 @@ static void add_user(struct op_call *call, const struct dir_entry *entry)
 	js_put_num(user, "quota", (int64_t)entry->quota_bytes);
 	js_put_num(user, "quotaMessages", (int64_t)entry->quota_messages);
 	js_put_bool(user, "overQuota", entry->over_quota);
-	js_put_bool(user, "login", entry->has_password);
+	js_put_bool(user, "login", entry->has_password && !entry->disabled);
+	js_put_bool(user, "disabled", entry->disabled);
 }
 
 static int user_list(struct op_call *call)
@@ -95,13 +108,34 @@ const struct op op_user_rows[] = {
 			"user of that name does not get it.",
 	},
 	{
+		.name = "user disable",
+		.method = "PUT",
+		.path = "/users/{user}/disabled",
+		.params = {USER},
+		.role = OP_ADMIN,
+		.flags = OP_IDEMPOTENT,
+		.run = user_disable,
+		.help = "Shuts a user out until it is enabled again: no logins, open sessions end, and mail is "
+			"refused for good (550 5.2.1). The mail that is there stays, and so does the password.",
+	},
+	{
+		.name = "user enable",
+		.method = "DELETE",
+		.path = "/users/{user}/disabled",
+		.params = {USER},
+		.role = OP_ADMIN,
+		.flags = OP_IDEMPOTENT,
+		.run = user_enable,
+		.help = "Lets a user who was disabled in again, with all that was there.",
+	},
+	{
 		.name = "user list",
 		.method = "GET",
 		.path = "/users",
 		.params = {{"match", OP_NAME, OP_OPTIONAL, "An address, or @domain."}},
 		.role = OP_READ,
 		.flags = OP_IDEMPOTENT,
-		.columns = "username account quota quotaMessages overQuota login",
+		.columns = "username account quota quotaMessages overQuota login disabled",
 		.run = user_list,
 		.help = "The users, all or those of a domain.",
 	},
@@ -112,7 +146,8 @@ const struct op op_user_rows[] = {
 		.params = {USER, PASSWORD, PASSWORD_HASH},
 		.role = OP_ADMIN,
 		.run = user_passwd,
-		.help = "Sets a user's password; sessions that are open go on.",
+		.help = "Sets a user's password; sessions that are open go on. A system user is a user of this "
+			"server's own from then on, who stays when the name goes from /etc/passwd.",
 	},
 	{.name = NULL},
 };

@@ -94,6 +94,7 @@ static const struct ipc_field entry_fields[] = {
 	F(U64, dir_entry, quota_messages),
 	F(BOOL, dir_entry, over_quota),
 	F(BOOL, dir_entry, has_password),
+	F(BOOL, dir_entry, disabled),
 	F_END,
 };
 static const struct ipc_msg entry_msg = {
@@ -140,3 +141,6 @@ MESSAGE(26, dir_done, dir_done, done);
 MESSAGE(27, dir_changed, dir_changed, changed);
 MESSAGE(28, dir_check_request, dir_check_request, check_request);
 MESSAGE(29, dir_check_reply, dir_check_reply, check_reply);
+/* 30: struct dir_binding */
+MESSAGE(31, dir_user_disable, dir_name, name);
+MESSAGE(32, dir_user_enable, dir_name, name);

@@ -13,7 +13,7 @@ enum directory_status {
 	DIR_UNKNOWN,       /* our domain, no such user: 550 5.1.1 */
 	DIR_ACCOUNT,
 	DIR_ALIAS,         /* targets */
-	DIR_DISABLED,      /* 550 5.2.1 */
+	DIR_DISABLED,      /* by an operator: 550 5.2.1 */
 };
 
 struct dir_resolve_request {
@@ -121,7 +121,7 @@ struct dir_entry {
 	const char *account;   /* users */
 	const char *text;      /* aliases: targets, separated by ", "; domains: "" */
 	uint64_t quota_bytes, quota_messages;
-	bool over_quota, has_password;
+	bool over_quota, has_password, disabled;
 };
 struct dir_list_request {
 	const char *match;     /* "" all; "@domain"; or an address */
@@ -143,6 +143,7 @@ extern const struct ipc_msg dir_target_msg, dir_resolve_request_msg, dir_resolve
 	dir_changed_msg, dir_check_request_msg, dir_check_reply_msg;
 extern const struct ipc_msg dir_domain_add_msg, dir_domain_remove_msg, dir_domain_list_msg, /* dir_name, dir_name, dir_list_request */
 	dir_user_add_msg, dir_user_remove_msg, dir_user_passwd_msg, dir_user_list_msg, /* dir_user_change, dir_name, dir_user_change, dir_list_request */
+	dir_user_disable_msg, dir_user_enable_msg, /* dir_name */
 	dir_alias_add_msg, dir_alias_remove_msg, dir_alias_list_msg, /* dir_alias_change, dir_alias_change (targets empty: all), dir_list_request */
 	dir_aliases_load_msg, /* dir_aliases: replaces the aliases of the system domain */
 	dir_list_reply_msg, dir_done_msg;

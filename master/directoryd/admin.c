@@ -173,6 +173,35 @@ static const char *user_remove(struct directoryd *d, struct pool *pool, void *bo
 	return NULL;
 }
 
+static const char *set_disabled(
+	struct directoryd *d, struct pool *pool, const char *name, bool disabled, const char **account_r)
+{
+	struct user_record user;
+	const char *key = find_user(d, pool, name, &user);
+	if (!key)
+		return no_user(pool, name);
+	*account_r = user.account;
+	if (user.disabled == disabled)
+		return NULL;
+	user.disabled = disabled;
+	records_put_user(d->records, key, &user);
+	if (disabled)
+		log_info("user disabled user=%s account=%s", log_q(key), user.account);
+	else
+		log_info("user enabled user=%s account=%s", log_q(key), user.account);
+	return NULL;
+}
+
+static const char *user_disable(struct directoryd *d, struct pool *pool, void *body, const char **account_r)
+{
+	return set_disabled(d, pool, ((struct dir_name *)body)->name, true, account_r);
+}
+
+static const char *user_enable(struct directoryd *d, struct pool *pool, void *body, const char **account_r)
+{
+	return set_disabled(d, pool, ((struct dir_name *)body)->name, false, account_r);
+}
+
 static const char *user_passwd(struct directoryd *d, struct pool *pool, void *body, const char **account_r)
 {
 	const struct user_change *c = body;
@@ -381,6 +410,16 @@ static void run_user_remove(struct ipc_server_conn *conn, struct ipc_request *rq
 	change(conn, rq, body, user_remove);
 }
 
+static void run_user_disable(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	change(conn, rq, body, user_disable);
+}
+
+static void run_user_enable(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
+{
+	change(conn, rq, body, user_enable);
+}
+
 static void run_alias_add(struct ipc_server_conn *conn, struct ipc_request *rq, void *body)
 {
 	change(conn, rq, body, alias_add);
@@ -403,6 +442,8 @@ const struct ipc_handler admin_handlers[] = {
 	{&dir_user_add_msg, &dir_done_msg, run_user_add, false},
 	{&dir_user_remove_msg, &dir_done_msg, run_user_remove, false},
 	{&dir_user_passwd_msg, &dir_done_msg, run_user_passwd, false},
+	{&dir_user_disable_msg, &dir_done_msg, run_user_disable, false},
+	{&dir_user_enable_msg, &dir_done_msg, run_user_enable, false},
 	{&dir_user_list_msg, &dir_list_reply_msg, list_users, false},
 	{&dir_alias_add_msg, &dir_done_msg, run_alias_add, false},
 	{&dir_alias_remove_msg, &dir_done_msg, run_alias_remove, false},

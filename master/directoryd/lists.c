@@ -24,6 +24,7 @@ static void fill_user(struct page *p, struct span value, struct dir_entry *e)
 	e->quota_bytes = user.quota_bytes;
 	e->quota_messages = user.quota_messages;
 	e->has_password = *user.scram256 || *user.crypt;
+	e->disabled = user.disabled;
 	e->over_quota = over_quota_is(p->d->over_quota, user.account);
 }
 

@@ -5,7 +5,8 @@ import shutil
 import signal
 
 import thurn as thurn_module
-from clients import Imap, Pop
+from calls import Door
+from clients import MECHANISMS, Imap, Pop
 
 BYE = "* BYE [CONTACTADMIN] "
 USER = "anna@sandbox.test"
@@ -70,6 +71,56 @@ def test_who_is_removed(instance):
     with enter(thurn, Imap) as c:
         assert "* 0 EXISTS" in c.command("SELECT INBOX")
     for c in [*waiting, idle, half, busy, pop, *others]:
+        c.sock.close()
+
+
+def test_who_is_disabled_and_enabled(instance):
+    thurn = instance(settings={"directoryd.failure_delay": "0"})
+    thurn.thurn("alias", "add", "both", "anna", "bert")
+    thurn.deliver("anna", "Subject: before\n\n")
+    thurn.wait_for_mail("anna")
+    idle, waiting, pop, other = enter(thurn, Imap), enter(thurn, Imap), enter(thurn, Pop), enter(thurn, Imap, "bert")
+    assert idle.command("SELECT INBOX")[-1].split()[1] == "OK"
+    idle.send("i IDLE\r\n")
+    assert idle.line().startswith("+ ")
+    with thurn.submission("anna") as submission, Door(thurn, "directory-auth") as auth:
+        ticket = auth.plain(USER, thurn.password("anna"))["ticket"]
+        for _ in range(2):  # the second time it is so already
+            thurn.thurn("user", "disable", "anna")
+        is_over(idle, BYE)
+        is_over(waiting, BYE)
+        is_over(pop, "-ERR [SYS/PERM] ")
+        assert submission.mail(USER)[0] >= 500
+        assert auth.redeem(ticket) is None
+    assert other.command("NOOP")[-1].split()[1] == "OK"
+    assert [(u["login"], u["disabled"]) for u in thurn.json("user", "list")] == [(False, True), (True, False)]
+    for client in (Imap, Pop):
+        for mechanism in MECHANISMS:
+            said = []
+            for password in (thurn.password("anna"), "wrong"):
+                with client(thurn, "wrap") as c:
+                    ok, reply = c.login(mechanism, USER, password)
+                    assert not ok
+                    said.append(reply)
+            assert said[0] == said[1]  # nothing tells that the password was right
+    with thurn.smtp() as s:
+        s.ehlo("x")
+        s.mail("x@elsewhere.test")
+        code, text = s.rcpt(USER)
+        assert code == 550 and text.startswith(b"5.2.1 "), text
+        assert s.rcpt("anna+detail@sandbox.test")[0] == 550
+        assert s.rcpt("bert@sandbox.test")[0] == 250
+    thurn.thurn("user", "passwd", "anna", "--password", "newer")  # lets nobody in
+    with Imap(thurn, "wrap") as c:
+        assert not c.login("PLAIN", USER, "newer")[0]
+    thurn.thurn("user", "enable", "anna")
+    thurn.passwords[USER] = "newer"
+    thurn.deliver("anna", "Subject: after\n\n")
+    assert len(thurn.wait_for_mail("anna", 2)) == 2
+    assert [u["disabled"] for u in thurn.json("user", "list")] == [False, False]
+    for verb in ("disable", "enable"):
+        assert "There is no user" in thurn.thurn("user", verb, "nobody-there", check=False).stderr
+    for c in (idle, waiting, pop, other):
         c.sock.close()
 
 

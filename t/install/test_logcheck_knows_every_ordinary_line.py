@@ -11,7 +11,7 @@ RULES = t.ROOT / "debian/logcheck"
 PROGRAMS = ("lib", "master", "smtpd", "imapd", "pop3d", "qmgr", "local")
 
 # Changes by an operator, and what came out of a crash: for somebody to read.
-SHOWN = {"user added", "user removed", "domain added", "domain removed", "alias added", "alias removed",
+SHOWN = {"user added", "user removed", "user disabled", "user enabled", "domain added", "domain removed", "alias added", "alias removed",
          "password changed", "removed by an operator", "Account 1 is recovered."}
 
 

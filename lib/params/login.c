@@ -15,7 +15,8 @@ const struct conf_row login_conf_rows[] = {
 		"Failed logins after which the connection is closed."),
 	CONF_ROW(TIME, hand_over_timeout, "15s", 1, 600,
 		"Limit for the worker behind to get ready for a session whose login was right; then the "
-		"client is told to try again later."),
+		"client is told to try again later. As long again it has to answer the client; then the "
+		"connection is closed."),
 	CONF_ROW(TIME, proxy_timeout, "31m", 60, 0, "Idle limit of a session that has logged in."),
 	CONF_END,
 };

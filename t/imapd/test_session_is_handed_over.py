@@ -69,7 +69,7 @@ def test_idle_connections_are_told_to_go_when_the_server_stops(own_worker):
     assert idle.line().startswith(b"+ ")
     start = time.monotonic()
     w.stop()
-    assert time.monotonic() - start < 3 * SLOW
+    assert time.monotonic() - start < 8 * SLOW
     assert waiting.line().startswith(b"* BYE ")
     assert idle.line().startswith(b"* BYE ")
     w.start()
@@ -93,12 +93,12 @@ def test_a_command_under_way_is_finished_before_the_server_stops(own_worker):
 
 
 def test_autologout(own_worker):
-    w = own_worker("idle_timeout = 2")
+    w = own_worker("idle_timeout = 3")
     waiting, idle, busy = w.client("anna"), w.client("anna"), w.client("anna")
     idle.send("i IDLE\r\n")
     assert idle.line().startswith(b"+ ")
-    for _ in range(6):
-        time.sleep(0.5)
+    for _ in range(16):
+        time.sleep(0.25)
         busy.ok("NOOP")
     for c in (waiting, idle):
         assert c.line().startswith(b"* BYE Autologout")

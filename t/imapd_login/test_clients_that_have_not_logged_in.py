@@ -288,16 +288,16 @@ def test_many_commands_cost_no_memory(thurn, client):
 @BOTH
 def test_time_to_log_in_ends(instance, client):
     t = instance(settings={"imap_login.login_timeout": "2s", "pop3_login.login_timeout": "2s"})
+    start = time.monotonic()
     with client(t) as c:
-        start = time.monotonic()
-        while time.monotonic() - start < 8 * thurn_module.SLOW:  # busy, but never logged in
+        while time.monotonic() - start < 20 * thurn_module.SLOW:  # busy, but never logged in
             try:
                 c.send("a NOOP\r\n" if client is Imap else "CAPA\r\n")
                 c.sock.recv(4096) or 1 / 0
             except (OSError, ZeroDivisionError):
                 break
             time.sleep(0.3)
-        assert 1.5 <= time.monotonic() - start < 5 * thurn_module.SLOW
+        assert 1.9 <= time.monotonic() - start < 15 * thurn_module.SLOW
 
 
 @BOTH
@@ -319,19 +319,27 @@ def test_reload_and_stop(instance, client):
             assert line is None or "shutting down" in line
 
 
+def welcomed(t, client):
+    """A client that is let in, or None."""
+    c = client(t)
+    if c.greeting and c.greeting.startswith(("* OK", "+OK")):
+        return c
+    c.sock.close()
+    return None
+
+
 def test_connections_per_address_count_those_that_were_handed_over(instance):
     t = instance(settings={"imap:connections_per_address": 3, "pop3:connections_per_address": 3})
     for client in (Imap, Pop):
         inside = []
         for user in ("anna", "bert", "anna" if client is Imap else "bert"):
-            c = client(t, timeout=5)
+            # Who is handed over counts twice until the login program has heard of it.
+            c = thurn_module.wait_for(lambda: welcomed(t, client), 10, "a place")
             inside.append(c)
             if len(inside) <= 2 or client is Imap:
                 assert c.login("SCRAM-SHA-256", "%s@sandbox.test" % user, t.password(user))[0]
-        time.sleep(0.3)
-        with client(t, timeout=5) as one_more:
-            assert one_more.greeting is None or "OK" not in one_more.greeting
+        assert not welcomed(t, client)
         inside.pop().sock.close()
-        thurn_module.wait_for(lambda: (client(t, timeout=5).greeting or "").startswith(("* OK", "+OK")), 5, "room")
+        inside.append(thurn_module.wait_for(lambda: welcomed(t, client), 10, "room"))
         for c in inside:
             c.sock.close()

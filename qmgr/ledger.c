@@ -29,10 +29,10 @@ enum entry_kind { ENTRY_SAVED, ENTRY_FINISHED, ENTRY_CHANGED };
 struct entry {
 	enum entry_kind kind;
 	struct message *message; /* SAVED */
-	struct segment *segment; /* FINISHED, when it had a row; CHANGED: that has one row less, NULL none */
+	struct segment *segment; /* FINISHED; CHANGED: that has one row less, NULL none */
 	uint64_t id;		 /* CHANGED: of the segment */
 	uint64_t at;
-	char parent[TRACE_ID_LEN + 1]; /* FINISHED, when it had children */
+	char parent[TRACE_ID_LEN + 1]; /* FINISHED: its trace when it had children, else "" */
 };
 
 typedef ARRAY(struct entry) entries;
@@ -44,7 +44,6 @@ struct ledger {
 	struct kv_batch *batch;	      /* gathers the next commit */
 	entries waiting;	      /* for it */
 	entries unflushed;	      /* FINISHED, committed, to be stamped after a flush */
-	entries parents;	      /* FINISHED and stamped; their children are forgotten when that is synced */
 	bool durable;		      /* somebody waits for the next commit to be flushed */
 	uint64_t gathered, committed; /* numbers of commits */
 	struct fiber_cond work, done;
@@ -146,22 +145,6 @@ static void delete_row(
 	str_fini(&key);
 }
 
-static void delete_children(struct ledger *l, const char *parent)
-{
-	struct pool *pool = pool_new("children");
-	struct kv_range range = {.table = TABLE_CHILDREN,
-		.prefix = span_make(parent, TRACE_ID_LEN),
-		.limit = PAGE_ROWS,
-		.keys_only = true};
-	struct kv_row *v;
-	size_t n;
-	if (kv_scan(l->kv, &range, pool, &v, &n) < 0)
-		die(l);
-	for (size_t i = 0; i < n; i++)
-		kv_batch_delete(batch_of(l), TABLE_CHILDREN, v[i].key);
-	pool_free(&pool);
-}
-
 void ledger_save(struct ledger *l, struct message *m)
 {
 	struct queue_row row;
@@ -182,16 +165,12 @@ void ledger_finish(struct ledger *l, struct message *m)
 	if (m->parent)
 		memcpy(e.parent, m->env.trace.s, sizeof(e.parent));
 	if (m->row_due == NO_ROW) {
-		segment_stamp(m->segment, m->at);
-		e.segment = NULL;
-	} else {
-		delete_row(l, m->segment->id, m->at, m->row_due, m->env.trace.s);
-		load_block(l->q->loader, m->segment->id, m->at);
+		segment_stamp(e.segment, e.at, e.parent);
+		return;
 	}
-	if (e.segment || *e.parent) {
-		batch_of(l);
-		*array_add(&l->waiting) = e;
-	}
+	delete_row(l, m->segment->id, m->at, m->row_due, m->env.trace.s);
+	load_block(l->q->loader, m->segment->id, m->at);
+	*array_add(&l->waiting) = e;
 }
 
 void ledger_drop_lost(
@@ -275,6 +254,22 @@ void ledger_add_child(struct ledger *l, const char *parent, const char *step)
 	kv_batch_put(batch_of(l), TABLE_CHILDREN, child_key(&key, parent, step), str_span(&value));
 	str_fini(&key);
 	str_fini(&value);
+}
+
+void ledger_forget_children(struct ledger *l, const char *parent)
+{
+	struct pool *pool = pool_new("children");
+	struct kv_range range = {.table = TABLE_CHILDREN,
+		.prefix = span_make(parent, TRACE_ID_LEN),
+		.limit = PAGE_ROWS,
+		.keys_only = true};
+	struct kv_row *v;
+	size_t n;
+	if (kv_scan(l->kv, &range, pool, &v, &n) < 0)
+		die(l);
+	for (size_t i = 0; i < n; i++)
+		kv_batch_delete(batch_of(l), TABLE_CHILDREN, v[i].key);
+	pool_free(&pool);
 }
 
 /* --- reading --- */
@@ -408,11 +403,9 @@ static void stamp_flushed(struct ledger *l)
 {
 	for (size_t i = 0; i < l->unflushed.n; i++) {
 		struct entry *e = &l->unflushed.v[i];
-		segment_stamp(e->segment, e->at);
+		segment_stamp(e->segment, e->at, e->parent);
 		load_unblock(l->q->loader, e->segment->id, e->at);
 		e->segment->rows--;
-		if (*e->parent)
-			*array_add(&l->parents) = *e;
 	}
 	if (l->unflushed.n)
 		spool_kick(l->q->spool);
@@ -435,10 +428,8 @@ static void committed(struct ledger *l, const struct entry *e)
 		message_saved(e->message);
 	else if (e->kind == ENTRY_CHANGED)
 		row_changed(l, e);
-	else if (e->segment)
+	else
 		*array_add(&l->unflushed) = *e;
-	else if (*e->parent)
-		*array_add(&l->parents) = *e;
 }
 
 static void commit(struct ledger *l)
@@ -472,17 +463,6 @@ static void committer(void *arg)
 	}
 }
 
-/* Before that a power cut could bring the parent back, and its reports would be made once more. */
-static void sync_stamps(struct ledger *l)
-{
-	entries parents = l->parents;
-	l->parents = (entries)ARRAY_INIT;
-	spool_sync_stamps(l->q->spool);
-	for (size_t i = 0; i < parents.n; i++)
-		delete_children(l, parents.v[i].parent);
-	array_fini(&parents);
-}
-
 /* Once a second: flush what was committed, stamp what that finished, sync the stamps, note
  * positions. */
 static void housekeeper(void *arg)
@@ -503,7 +483,7 @@ static void housekeeper(void *arg)
 			array_fini(&l->unflushed);
 			l->unflushed = later;
 		}
-		sync_stamps(l);
+		spool_sync_stamps(l->q->spool);
 		list_each (at, spool_segments(l->q->spool)) {
 			struct segment *s = list_entry(at, struct segment, link);
 			if (segment_position(s) != s->saved)
@@ -514,19 +494,24 @@ static void housekeeper(void *arg)
 	}
 }
 
-void ledger_sync(struct ledger *l)
+void ledger_commit(struct ledger *l)
 {
-	batch_of(l);
-	l->durable = true;
 	uint64_t mine = l->gathered;
 	while (l->committed < mine)
 		fiber_wait(&l->done, IO_FOREVER);
 }
 
+void ledger_sync(struct ledger *l)
+{
+	batch_of(l);
+	l->durable = true;
+	ledger_commit(l);
+}
+
 void ledger_settle(struct ledger *l)
 {
 	ledger_sync(l);
-	sync_stamps(l);
+	spool_sync_stamps(l->q->spool);
 	ledger_sync(l);
 }
 

@@ -22,9 +22,11 @@ void ledger_drop_lost(
 	struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row, struct segment *s);
 /* A row whose record can't be read now: due again at that time. Its place is free with the commit. */
 void ledger_put_off(struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row, int64_t due_s);
-/* All changes up to now are durable when it returns. */
+/* All changes up to now are committed when it returns: readers find them. */
+void ledger_commit(struct ledger *l);
+/* The same, and durable. */
 void ledger_sync(struct ledger *l);
-/* The same at the end: what is done is stamped, too, and forgotten. */
+/* At the end: what is done is stamped, too, and that durable, and its children forgotten. */
 void ledger_settle(struct ledger *l);
 
 /* Segments: position and whether it is our own; read at start. */
@@ -42,6 +44,8 @@ int ledger_row(struct ledger *l, uint64_t segment, uint64_t at, struct pool *poo
 /* Children (rule 5). */
 bool ledger_has_child(struct ledger *l, const char *parent, const char *step);
 void ledger_add_child(struct ledger *l, const char *parent, const char *step);
+/* Of a message that is durably done; those that were committed. */
+void ledger_forget_children(struct ledger *l, const char *parent);
 
 /* Keys of rows by the time when they are due, at or behind `from` (queue_due_put). */
 size_t ledger_due(struct ledger *l, struct span from, size_t limit, struct pool *pool,

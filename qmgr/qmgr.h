@@ -1,7 +1,8 @@
 /*
  * qmgr: the queue's only owner. What its modules share.
  *
- *	spool      segments: finds, scans, stamps, removes them
+ *	spool      segments: finds, scans, removes them
+ *	stamps     of what is done in them, until they are durable
  *	ledger     the queue database: rows, positions, children
  *	load       rows back into memory
  *	message    a message in memory and its life from scan to done

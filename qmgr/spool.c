@@ -97,13 +97,15 @@ static void segment_free(struct segment *s)
 		close(s->fd);
 	if (s->shared_fd >= 0)
 		close(s->shared_fd);
+	array_fini(&s->stamps.pending);
 	mem_free(&s);
 }
 
 static void segment_add(struct spool *sp, uint64_t id, bool old)
 {
 	struct segment *s = mem_new(struct segment);
-	*s = (struct segment){.spool = sp,
+	*s = (struct segment){.q = sp->q,
+		.spool = sp,
 		.id = id,
 		.fd = -1,
 		.shared_fd = -1,
@@ -130,45 +132,6 @@ int segment_shared(struct segment *s)
 	return s->shared_fd;
 }
 
-static int do_sync(void *arg)
-{
-	return fdatasync(*(int *)arg);
-}
-
-int segment_sync(struct segment *s)
-{
-	s->stamped = false;
-	s->active++; /* so that it stays while we wait */
-	int rc = io_call(do_sync, &s->fd);
-	s->active--;
-	if (rc < 0)
-		log_error("spool: segment %016" PRIx64 " can't be synced: %m", s->id);
-	return rc;
-}
-
-static struct segment *find_stamped(struct spool *sp)
-{
-	list_each (l, &sp->segments)
-		if (list_entry(l, struct segment, link)->stamped)
-			return list_entry(l, struct segment, link);
-	return NULL;
-}
-
-void spool_sync_stamps(struct spool *sp)
-{
-	struct segment *s;
-	for (size_t n = hash_count(sp->by_id); n && (s = find_stamped(sp)); n--)
-		segment_sync(s);
-	spool_kick(sp); /* what was kept by us may go */
-}
-
-void segment_stamp(struct segment *s, uint64_t at)
-{
-	if (segment_mark_done(s->reader, at) < 0)
-		log_error("spool: a stamp in segment %016" PRIx64 " failed: %m", s->id);
-	s->stamped = true;
-}
-
 enum segment_found spool_read(
 	struct segment *s, uint64_t at, struct str *envelope, struct segment_record *rec_r)
 {
@@ -192,16 +155,19 @@ static int parent_of(const struct segment_record *rec, struct pool *pool, const 
 	return *parent_r && *step_r;
 }
 
-/* Before any agent gets work: what an earlier qmgr had made and not yet entered. */
+/* Before any agent gets work: what an earlier qmgr had made and not yet entered. Its parent counts on it from then on, so it
+ * has to be durable: that qmgr may have been killed before its sync. */
 static void enter_children(struct segment *s)
 {
 	struct segment_record rec;
+	if (!s->reader || segment_sync(s) < 0)
+		return;
 	struct pool *pool = pool_new("children");
 	uint64_t lost = 0, at = s->scanned;
-	while (s->reader && segment_read(s->reader, at, true, &rec, &lost) == SEGMENT_FOUND) {
+	while (segment_read(s->reader, at, true, &rec, &lost) == SEGMENT_FOUND) {
 		const char *parent, *step;
 		if (parent_of(&rec, pool, &parent, &step))
-			ledger_add_child(s->spool->q->ledger, parent, step);
+			ledger_add_child(s->q->ledger, parent, step);
 		pool_reset(pool);
 		at = rec.next;
 	}
@@ -228,7 +194,7 @@ int spool_own_segment(void *arg, uint64_t *id_r, const char **err_r)
  * then its stamp is perhaps newer than what was read ahead. */
 static bool is_known(struct segment *s, const struct segment_record *rec)
 {
-	struct qmgr *q = s->spool->q;
+	struct qmgr *q = s->q;
 	struct str envelope = STR_INIT;
 	struct segment_record now = {0};
 	bool known = load_is_blocked(q->loader, s->id, rec->at) ||
@@ -252,12 +218,15 @@ static void put_in_order(struct segment *s, struct message *m)
 	list_add_after(before, &m->in_segment);
 }
 
+/* A stamp that is not ours is made anew: whoever made it may have been killed before a sync, or after one that failed. */
 static void take_record(struct segment *s, const struct segment_record *rec)
 {
+	if (rec->done && s->old)
+		segment_stamp(s, rec->at, "");
 	if (rec->done || (s->old && is_known(s, rec)))
 		return;
-	message_take(s->spool->q, s, rec);
-	struct message *m = s->old ? message_find(s->spool->q, s->id, rec->at) : NULL;
+	message_take(s->q, s, rec);
+	struct message *m = s->old ? message_find(s->q, s->id, rec->at) : NULL;
 	if (m && !list_is_empty(&m->in_segment))
 		put_in_order(s, m);
 	if (s->broken && !s->broken_at)
@@ -273,19 +242,23 @@ static void end_scan(struct segment *s, uint64_t lost)
 			s->id, lost);
 }
 
+/* Nothing has changed at that place for damage_wait. */
+static bool has_stalled_at(struct segment *s, uint64_t at)
+{
+	int64_t now = clock_mono_ms();
+	if (s->stalled_at != at) {
+		s->stalled_at = at;
+		s->stalled_since = now;
+	}
+	return now - s->stalled_since > s->q->conf->damage_wait;
+}
+
 /* True when what comes behind the record should not wait for it any longer: announced, or before one that is, and not
  * whole for so long it is damaged, though its owner lives. Or he was stopped while he wrote it: so it is looked at
  * again when he announces it after all, and when he is gone. */
 static bool has_stalled(struct segment *s)
 {
-	int64_t now = clock_mono_ms();
-	if (s->closed || s->scanned >= s->limit)
-		return false;
-	if (s->stalled_at != s->scanned) {
-		s->stalled_at = s->scanned;
-		s->stalled_since = now;
-	}
-	return now - s->stalled_since > s->spool->q->conf->damage_wait;
+	return !s->closed && s->scanned < s->limit && has_stalled_at(s, s->scanned);
 }
 
 static void pass_damage(struct segment *s)
@@ -330,7 +303,7 @@ static void scan_segment(struct segment *s)
 	open_reader(s);
 	if (s->rewind)
 		rewind_scan(s);
-	while (s->reader && !s->ended && qmgr_has_room(s->spool->q)) {
+	while (s->reader && !s->ended && qmgr_has_room(s->q)) {
 		segment_reader_limit(s->reader, s->closed ? UINT64_MAX : s->limit);
 		enum segment_found found =
 			segment_read(s->reader, s->scanned, s->closed, &rec, &lost);
@@ -425,13 +398,16 @@ static uint64_t end_of_records(struct segment *s)
 	return end;
 }
 
-/* Records that nobody announced are synced by us before they count, and those that come meanwhile do not. */
+/* Records that nobody announced are synced by us before they count, and those that come meanwhile do not. Where that is not
+ * possible their owner hears of it at his next sync, too, and leaves; if he writes no more they are what he acknowledged. */
 static void look_at_tail(struct segment *s)
 {
 	if (!s->reader || s->scanned < s->limit)
 		return;
 	uint64_t end = end_of_records(s);
-	if (end > s->limit && end > s->scanned && segment_sync(s) == 0 && end > s->limit)
+	if (end <= s->limit || end <= s->scanned)
+		return;
+	if ((segment_sync(s) == 0 || has_stalled_at(s, end)) && end > s->limit)
 		s->limit = end;
 }
 
@@ -444,8 +420,10 @@ static void look_at_segment(struct segment *s)
 		look_at_tail(s);
 	else if (!s->reader)
 		close_headerless(s);
-	else if (segment_sync(s) == 0)
+	else {
+		segment_sync(s); /* if that fails: what was acknowledged its owner has synced */
 		s->closed = true;
+	}
 }
 
 /* --- removal --- */
@@ -453,25 +431,35 @@ static void look_at_segment(struct segment *s)
 /* Its stamps are synced: else a power cut could bring its name back without them. */
 static bool is_finished(const struct segment *s)
 {
-	return s->ended && !s->active && !s->rows && !s->broken && !s->stamped && list_is_empty(&s->unsettled);
+	return s->ended && !s->active && !s->rows && !s->broken && !segment_has_stamps(s) && list_is_empty(&s->unsettled);
 }
 
+static int do_sync_folder(void *arg)
+{
+	return os_sync_dir(*(int *)arg);
+}
+
+/* Until its name is durably gone a power cut may bring it back: its position is forgotten after that. */
 static void remove_segment(struct segment *s)
 {
 	struct spool *sp = s->spool;
+	uint64_t id = s->id;
 	char name[SEGMENT_NAME_LEN + 1];
 	/* A sealed one may still be open at its writer, which does nothing but close it. */
-	segment_name(s->id, name);
+	segment_name(id, name);
 	if (unlinkat(sp->dirfd, name, 0) < 0 && errno != ENOENT) {
 		log_error("spool: segment %s can't be removed: %m", name);
 		return;
 	}
 	log_debug("segment %s is done and removed", name);
-	agents_forget_segment(sp->q->dispatch, s->id);
-	ledger_forget_segment(sp->q->ledger, s->id);
-	hash_remove(sp->by_id, hash_key_u64(&s->id));
+	agents_forget_segment(sp->q->dispatch, id);
+	hash_remove(sp->by_id, hash_key_u64(&id));
 	list_remove(&s->link);
 	segment_free(s);
+	if (io_call(do_sync_folder, &sp->dirfd) == 0)
+		ledger_forget_segment(sp->q->ledger, id);
+	else
+		log_error("spool: the folder of segments can't be synced: %m");
 }
 
 /* --- the scanner --- */

@@ -4,10 +4,12 @@
 #define QMGR_SPOOL_H
 
 #include "qmgr/qmgr.h"
+#include "qmgr/stamps.h"
 #include "queue/segment.h"
 
 struct segment {
 	struct list link;
+	struct qmgr *q;
 	struct spool *spool;
 	uint64_t id;
 	int fd;			       /* for stamps; also tries the lock; -1 while it can't be opened */
@@ -18,6 +20,7 @@ struct segment {
 	uint64_t limit;		       /* known to be synced */
 	uint64_t saved;		       /* position in the database */
 	struct list unsettled;	       /* messages, by place */
+	struct stamps stamps;
 	unsigned active;	       /* messages in memory */
 	uint64_t rows;		       /* in the database, or being deleted there */
 	uint64_t stalled_at;	       /* a record that is announced and not whole, */
@@ -26,7 +29,6 @@ struct segment {
 	bool ended;		       /* scanned to its end */
 	bool old;		       /* was there when we started: records may have rows */
 	bool own;		       /* written by some qmgr */
-	bool stamped;		       /* stamps were not synced yet */
 	bool broken;		       /* keeps what can't be read: never removed */
 	uint64_t broken_at;	       /* the first such record: the position stays there; 0 none */
 	uint64_t passed_at;	       /* the first place passed over while the owner lived; 0 none: the same */
@@ -56,12 +58,7 @@ enum segment_found spool_read(
 	struct segment *s, uint64_t at, struct str *envelope, struct segment_record *rec_r);
 
 uint64_t segment_position(const struct segment *s);
-void segment_stamp(struct segment *s, uint64_t at);
 int segment_shared(struct segment *s);
-/* Makes its stamps durable. 0, -1. */
-int segment_sync(struct segment *s);
-/* Syncs all stamps that were made since the last time. */
-void spool_sync_stamps(struct spool *s);
 
 #define ATTRIBUTE_PARENT "parent"
 #define ATTRIBUTE_STEP	 "step"

@@ -32,7 +32,11 @@
  *    power cut repeats the last second's attempts; if its segment is gone by then, the row is
  *    closed and logged.
  *  - a segment is removed when it is sealed or its owner is gone, it is scanned to its end, neither
- *    memory nor database has a message of it, and its stamps are synced (its name may come back).
+ *    memory nor database has a message of it, and its stamps are synced (its name may come back). Its
+ *    position is forgotten when the removal is synced, too.
+ *  - stamps count as synced, for that and for the names of reports, after a sync that went well and
+ *    for which this very process wrote them: after one that failed, and at a start, those that may
+ *    not be on the medium are written again (rule 8; a later sync would just say well).
  *  - the position stays at a whole record whose envelope can't be read, so that its segment is
  *    kept, and at a place that was passed over while its writer lived: he may have been stopped
  *    for long, and finish it. When nothing is written there any more, all from there on is read
@@ -41,7 +45,8 @@
  *  - mail made of mail (reports) is appended to qmgr's own segment and synced before the parent's
  *    outcome is written. Its id derives from parent and step, and the table of children remembers
  *    that it was made until the parent is durably done; the scanner of qmgr's own segment enters it too,
- *    before any agent gets work, for the crash in between.
+ *    before any agent gets work, for the crash in between; it syncs it first, since what nobody has
+ *    synced a power cut may still take away.
  *  - database wiped or damaged: all segments are read from their start; stamped records are
  *    skipped, the others are new. What is lost is the count of attempts, the wish to hold, and
  *    which of several recipients were served: those get the message twice, unless they are local.

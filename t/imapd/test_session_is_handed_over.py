@@ -67,9 +67,8 @@ def test_idle_connections_are_told_to_go_when_the_server_stops(own_worker):
     idle = w.selected("anna")
     idle.send("i IDLE\r\n")
     assert idle.line().startswith(b"+ ")
-    start = time.monotonic()
     w.stop()
-    assert time.monotonic() - start < 8 * SLOW
+    assert "overdue" not in w.log()
     assert waiting.line().startswith(b"* BYE ")
     assert idle.line().startswith(b"* BYE ")
     w.start()

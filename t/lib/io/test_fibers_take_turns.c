@@ -36,22 +36,24 @@ static void order_is_first_in_first_out(void **state)
 	str_fini(&trace_of.text);
 }
 
+static int64_t sleep_from;
+
 static void sleep_and_write(void *arg)
 {
 	const char *c = arg;
-	io_sleep((*c - '0') * 20);
+	io_sleep(sleep_from + (*c - '0') * 20 - clock_mono_ms());
 	str_putc(&trace_of.text, *c);
 }
 
 static void sleepers_wake_in_the_order_of_their_clocks(void **state)
 {
 	(void)state;
-	int64_t start = clock_mono_ms();
+	sleep_from = clock_mono_ms() + 200; /* all of them have begun by then */
 	for (const char *p = "31204"; *p; p++)
 		fiber_start("sleeper", sleep_and_write, (void *)p);
 	run_fibers();
 	assert_string_equal(str_c(&trace_of.text), "01234");
-	assert_in_range(clock_mono_ms() - start, 80, 2000);
+	assert_in_range(clock_mono_ms() - sleep_from, 80, 20000);
 	str_fini(&trace_of.text);
 }
 
@@ -124,27 +126,33 @@ static void log_contexts_are_each_fibers_own(void **state)
 	assert_ptr_equal(log_context_swap(NULL), &outer);
 }
 
+struct hog {
+	bool other_ran, saw_it;
+};
+
 static void hog(void *arg)
 {
-	int64_t end = clock_mono_ms() + 50;
-	while (clock_mono_ms() < end)
+	struct hog *h = arg;
+	int64_t end = clock_mono_ms() + 20000;
+	while (!h->other_ran && clock_mono_ms() < end)
 		fiber_breathe();
-	*(int64_t *)arg = clock_mono_ms();
+	h->saw_it = h->other_ran;
 }
 
-static void note_time(void *arg)
+static void note(void *arg)
 {
-	*(int64_t *)arg = clock_mono_ms();
+	struct hog *h = arg;
+	h->other_ran = true;
 }
 
 static void breathing_lets_others_run(void **state)
 {
 	(void)state;
-	int64_t hog_end = 0, other = 0;
-	fiber_start("hog", hog, &hog_end);
-	fiber_start("other", note_time, &other);
+	struct hog h = {0};
+	fiber_start("hog", hog, &h);
+	fiber_start("other", note, &h);
 	run_fibers();
-	assert_true(other + 20 < hog_end);
+	assert_true(h.saw_it);
 }
 
 static int overflow(size_t depth)
@@ -209,30 +217,38 @@ __attribute__((noinline)) static unsigned touch_stack(void)
 	return (unsigned)deep[1];
 }
 
+struct waiting {
+	unsigned n;
+	struct fiber_cond end;
+};
+
 static void touch_stack_then_wait(void *arg)
 {
-	*(unsigned *)arg += touch_stack();
-	io_sleep(3000);
+	struct waiting *w = arg;
+	w->n += touch_stack();
+	fiber_wait(&w->end, IO_FOREVER);
 }
 
 static void waiting_fibers_give_their_stacks_back(void **state)
 {
 	(void)state;
 	enum { FIBERS = 500 };
-	unsigned n = 0;
+	struct waiting w = {0};
 	if (os_stack_size() != OS_STACK_SIZE)
 		skip(); /* the sanitizer's own memory hides it */
 	size_t before = resident_bytes();
 	for (int i = 0; i < FIBERS; i++)
-		fiber_start("waits", touch_stack_then_wait, &n);
+		fiber_start("waits", touch_stack_then_wait, &w);
 	loop_turn(10);
 	loop_turn(0);
-	assert_int_equal(n, FIBERS);
+	assert_int_equal(w.n, FIBERS);
 	assert_true(resident_bytes() - before > (size_t)FIBERS * 64 * 1024);
-	int64_t end = clock_mono_ms() + 1500;
-	while (clock_mono_ms() < end)
-		loop_turn(end - clock_mono_ms());
+	int64_t end = clock_mono_ms() + 20000;
+	while (resident_bytes() - before >= (size_t)FIBERS * 6 * 1024 && clock_mono_ms() < end)
+		loop_turn(50);
 	assert_true(resident_bytes() - before < (size_t)FIBERS * 6 * 1024);
+	assert_int_equal(fiber_count(), FIBERS);
+	fiber_wake_all(&w.end);
 	run_fibers();
 }
 

@@ -107,7 +107,7 @@ static void flags_are_shown_at_once_and_synced_within_the_second(void **state)
 	assert_int_equal(view_flags(view, 1) & MSG_SEEN, MSG_SEEN);
 	assert_ok(view_sync(other, true, p->two.pool, &c));
 	assert_int_equal(c.nchanged, 1);
-	int64_t until = clock_mono_ms() + 3000;
+	int64_t until = clock_mono_ms() + 10000;
 	while (head_durable(&p->one.account->head) == durable && clock_mono_ms() < until)
 		loop_turn(20);
 	assert_true(head_durable(&p->one.account->head) > durable);
@@ -124,7 +124,7 @@ static void what_a_killed_process_left_is_synced_within_the_second(void **state)
 	for (int turn = 0; turn < 2; turn++) {
 		end = write_record(&p->one, turn ? "firm" : "lazy", turn ? RECORD_FIRM : RECORD_LAZY);
 		assert_int_equal(knows(&p->two, turn ? "firm" : "lazy"), !turn);
-		int64_t until = clock_mono_ms() + 3000;
+		int64_t until = clock_mono_ms() + 10000;
 		while (head_durable(&p->one.account->head) < end && clock_mono_ms() < until)
 			loop_turn(20);
 		assert_int_equal(head_durable(&p->one.account->head), end);

@@ -3,6 +3,7 @@
 
 #include "imap/list.h"
 #include "imap/put.h"
+#include "imapd/alone.h"
 #include "imapd/status.h"
 
 /* A name that will be told. */
@@ -15,6 +16,7 @@ struct entry {
 struct listing {
 	struct session *s;
 	struct cmd *cmd;
+	struct pool *pool; /* gone when all is told */
 	struct imap_list args;
 	bool lsub;
 	struct pattern *patterns[IMAP_PATTERNS_MAX];
@@ -44,7 +46,7 @@ static bool is_selected(const struct listing *l, const struct mailbox_info *info
 	       info->flags & MAILBOX_HAS_CHILDREN;
 }
 
-/* stays: the name is the command pool's already. */
+/* stays: the name is the pool's already. */
 static struct entry *entry_of(struct listing *l, const char *name, bool stays)
 {
 	size_t at = l->by_name ? (size_t)(uintptr_t)hash_find(l->by_name, span_of(name)) : 0;
@@ -52,7 +54,7 @@ static struct entry *entry_of(struct listing *l, const char *name, bool stays)
 	if (at)
 		return &l->entries.v[at - 1];
 	struct entry *e = array_add(&l->entries);
-	e->name = stays ? name : pool_strdup(l->cmd->pool, name);
+	e->name = stays ? name : pool_strdup(l->pool, name);
 	if (l->by_name)
 		hash_set(l->by_name, span_of(name), (void *)(uintptr_t)l->entries.n);
 	return e;
@@ -163,10 +165,10 @@ static void list(struct listing *l)
 	struct mailbox_info *v;
 	size_t n;
 
+	l->entries.pool = l->parent.pool = l->pool;
 	for (size_t i = 0; i < l->args.npatterns; i++)
-		l->patterns[i] = pattern_new(l->cmd->pool, l->args.patterns[i]);
-	enum store_status status =
-		mailbox_list(l->s->account, l->cmd->pool, l->args.status != 0, &v, &n);
+		l->patterns[i] = pattern_new(l->pool, l->args.patterns[i]);
+	enum store_status status = mailbox_list(l->s->account, l->pool, l->args.status != 0, &v, &n);
 	if (status != STORE_OK) {
 		cmd_fail(l->cmd, status);
 		return;
@@ -177,6 +179,19 @@ static void list(struct listing *l)
 	cmd_ok(l->cmd, NULL);
 }
 
+static void list_in_turn(struct listing *l)
+{
+	bool alone = mailbox_list_size(l->s->account) > ALONE_MIN;
+
+	if (alone)
+		alone_enter(l->s);
+	l->pool = pool_new("list");
+	list(l);
+	pool_free(&l->pool);
+	if (alone)
+		alone_leave(l->s);
+}
+
 static void run(struct session *s, struct cmd *cmd, bool lsub)
 {
 	struct listing *l = pool_new_of(cmd->pool, struct listing);
@@ -184,7 +199,6 @@ static void run(struct session *s, struct cmd *cmd, bool lsub)
 	l->s = s;
 	l->cmd = cmd;
 	l->lsub = lsub;
-	l->entries.pool = l->parent.pool = cmd->pool;
 	if (!imap_parse_list(&cmd->args, lsub, &l->args)) {
 		cmd_bad_args(cmd);
 		return;
@@ -197,7 +211,7 @@ static void run(struct session *s, struct cmd *cmd, bool lsub)
 		cmd_ok(cmd, NULL);
 		return;
 	}
-	list(l);
+	list_in_turn(l);
 }
 
 void cmd_list(struct session *s, struct cmd *cmd)

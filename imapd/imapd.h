@@ -15,6 +15,7 @@ struct imapd {
 	struct auth_accounts *accounts; /* redeems tickets, hears of accounts that are gone */
 	struct list sessions;
 	struct hash *watches; /* by account id: imapd/watch.h */
+	struct hash *turns;   /* by account id: imapd/alone.c */
 	struct fiber_group watching; /* their fibers, which have accounts open */
 	struct fiber_mutex large; /* for a large message in memory: imapd/search.h */
 	struct fiber_mutex storing; /* for the summaries of many messages: imapd/incoming.c */

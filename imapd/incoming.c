@@ -1,5 +1,6 @@
 #include "imapd/incoming.h"
 
+#include "imapd/alone.h"
 #include "io/io.h"
 #include "mail/header.h"
 #include "mail/summary.h"
@@ -7,8 +8,6 @@
 #define LOCK_MS 30000
 /* From this size on a message is summarised on a helper thread. */
 #define SUMMARIZE_APART_MIN SPILL_MEMORY_MAX
-/* Who has more of summaries in memory is the only one of the process that has. */
-#define ALONE_MIN (1024 * 1024)
 
 void incoming_init(struct incoming *in, struct session *s, struct pool *pool)
 {
@@ -103,6 +102,7 @@ static void describe(struct storing *st, const struct incoming_message *m, struc
 	st->summaries += to->summary.n;
 }
 
+/* Who has much of summaries in memory is the only one of the process that has: no client keeps it waiting. */
 static void be_alone(struct storing *st)
 {
 	if (!st->alone && st->summaries > ALONE_MIN)

@@ -28,6 +28,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	imapd->svc = svc;
 	imapd->conf = svc->params;
 	imapd->watches = hash_new();
+	imapd->turns = hash_new();
 	list_init(&imapd->sessions);
 	if (store_open_config(svc->config, &imapd->store, err_r) < 0)
 		return -1;

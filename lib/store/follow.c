@@ -112,6 +112,7 @@ enum store_status account_refresh(struct account *a)
 		a->stale = true;
 		return STORE_DAMAGED;
 	}
+	log_shrink_window(&a->log);
 	if (!list_is_empty(&a->pending) || a->shown.at != before)
 		account_settle(a);
 	account_watch_tail(a);

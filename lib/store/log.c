@@ -11,7 +11,8 @@
 #include "io/io.h"
 #include "os/os.h"
 
-#define WINDOW (128 * 1024)
+#define WINDOW	    (128 * 1024)
+#define WINDOW_KEPT (1024 * 1024)
 
 static const char zeros[64 * 1024];
 
@@ -302,6 +303,12 @@ void log_drop_window(struct log *log)
 {
 	log->window.n = 0;
 	str_fini(&log->window.bytes);
+}
+
+void log_shrink_window(struct log *log)
+{
+	if (log->window.n > WINDOW_KEPT)
+		log_drop_window(log);
 }
 
 /* Octets of a segment. May wait, and then the segment may be gone. */

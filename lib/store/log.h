@@ -79,8 +79,9 @@ int log_get(struct log *log, uint64_t at, struct record *record_r);
 /* Raw octets of the log: 0, or -1. They live until the next call. */
 int log_read(struct log *log, uint64_t at, size_t n, struct span *bytes_r);
 
-/* Gives the window's memory back. */
+/* Gives the window's memory back; or only if it is much, after a large record. */
 void log_drop_window(struct log *log);
+void log_shrink_window(struct log *log);
 
 /* A walk from a known place: record after record. */
 struct log_walk {

@@ -112,6 +112,12 @@ enum store_status mailbox_list(
 	return STORE_OK;
 }
 
+size_t mailbox_list_size(const struct account *a)
+{
+	const struct tree *t = &a->shown;
+	return t->name_octets + (t->boxes.n + hash_count(t->subscribed)) * sizeof(struct mailbox_info);
+}
+
 enum store_status mailbox_find(struct account *a, struct pool *pool, const char *name, bool counts,
 	struct mailbox_info *info_r)
 {
@@ -128,9 +134,10 @@ enum store_status mailbox_find(struct account *a, struct pool *pool, const char 
 
 /* --- making --- */
 
-/* Ids that one record hands out. */
+/* Ids that one record hands out, and what its mailboxes come to. */
 struct minting {
 	uint32_t id, uidvalidity;
+	size_t n, octets;
 };
 
 static struct minting minting_of(const struct account *a)
@@ -149,7 +156,20 @@ static uint32_t put_create(struct str *bytes, struct minting *mint, const char *
 		.name = span_of(name),
 	};
 	op_put_create(bytes, &op);
+	mint->n++;
+	mint->octets += tree_name_cost(op.name.n);
 	return op.id;
+}
+
+static bool names_fit(const struct account *a, size_t more)
+{
+	return a->live.name_octets + more <= STORE_NAMES_MAX;
+}
+
+static bool mint_fits(const struct account *a, const struct minting *mint)
+{
+	return a->live.boxes.n + mint->n <= STORE_MAILBOXES_MAX && mint->id <= UINT32_MAX - STORE_LEVELS_MAX &&
+	       names_fit(a, mint->octets);
 }
 
 /* Levels above name that are not there, outermost first. */
@@ -170,14 +190,11 @@ static enum store_status put_new_mailbox(struct account *a, struct pool *pool, c
 	const struct mailbox *old = tree_find_name(&a->live, name);
 	if (old && !old->noselect)
 		return STORE_EXISTS;
-	if (a->live.boxes.n + STORE_LEVELS_MAX > STORE_MAILBOXES_MAX ||
-		mint.id > UINT32_MAX - STORE_LEVELS_MAX)
-		return STORE_TOO_MANY;
 	if (old)
 		op_put_delete(bytes, old->id);
 	put_parents(a, pool, name, bytes, &mint);
 	*id_r = put_create(bytes, &mint, name, use, false);
-	return STORE_OK;
+	return mint_fits(a, &mint) ? STORE_OK : STORE_TOO_MANY;
 }
 
 static enum store_status create_clean(struct account *a, struct pool *pool, const char *name,
@@ -290,7 +307,9 @@ static enum store_status put_renames(
 	if (name_is_below(to, from))
 		return STORE_INVALID;
 	struct minting mint = minting_of(a);
+	size_t grows = strlen(to) > strlen(from) ? strlen(to) - strlen(from) : 0;
 	put_parents(a, pool, to, bytes, &mint);
+	mint.octets += grows;
 	op_put_rename(bytes, &(struct op_rename){.id = m->id, .name = span_of(to)});
 	for (size_t i = 0; i < a->live.boxes.n; i++) {
 		const struct mailbox *child = a->live.boxes.v[i];
@@ -302,8 +321,9 @@ static enum store_status put_renames(
 		if (tree_find_name(&a->live, name))
 			return STORE_EXISTS;
 		op_put_rename(bytes, &(struct op_rename){.id = child->id, .name = span_of(name)});
+		mint.octets += grows;
 	}
-	return STORE_OK;
+	return mint_fits(a, &mint) ? STORE_OK : STORE_TOO_MANY;
 }
 
 static enum store_status rename_clean(
@@ -396,7 +416,8 @@ static enum store_status put_subscription(
 	struct account *a, const char *name, bool on, struct str *bytes, bool *already_r)
 {
 	*already_r = on == (hash_find(a->live.subscribed, span_of(name)) != NULL);
-	if (on && hash_count(a->live.subscribed) >= STORE_MAILBOXES_MAX)
+	if (on && !*already_r &&
+		(hash_count(a->live.subscribed) >= STORE_MAILBOXES_MAX || !names_fit(a, tree_name_cost(strlen(name)))))
 		return STORE_TOO_MANY;
 	op_put_subscribe(bytes, &(struct op_subscribe){.on = on, .name = span_of(name)});
 	return STORE_OK;

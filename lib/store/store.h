@@ -111,6 +111,8 @@ struct mailbox_info {
  * the numbers, which may have to read each mailbox's checkpoint. */
 enum store_status mailbox_list(struct account *a, struct pool *pool, bool counts,
 	struct mailbox_info **v_r, size_t *n_r);
+/* How much memory that takes, about. */
+size_t mailbox_list_size(const struct account *a);
 enum store_status mailbox_find(struct account *a, struct pool *pool, const char *name, bool counts,
 	struct mailbox_info *info_r);
 /* Makes missing parents too. */
@@ -290,7 +292,8 @@ enum store_status store_list_accounts(
 
 #define STORE_NAME_MAX      1000    /* octets of a mailbox name */
 #define STORE_LEVELS_MAX    20
-#define STORE_MAILBOXES_MAX 100000  /* per account */
+#define STORE_MAILBOXES_MAX 100000  /* per account; as many subscriptions */
+#define STORE_NAMES_MAX     (16 * 1024 * 1024) /* octets of all their names, per account */
 #define STORE_MESSAGES_MAX  50000000u /* per mailbox */
 
 #endif

@@ -54,6 +54,11 @@ struct mailbox *tree_find(const struct tree *t, uint32_t id)
 	return at < t->boxes.n && t->boxes.v[at]->id == id ? t->boxes.v[at] : NULL;
 }
 
+size_t tree_name_cost(size_t name_length)
+{
+	return name_length + 8;
+}
+
 struct mailbox *tree_find_name(const struct tree *t, const char *name)
 {
 	return hash_find(t->names, span_of(name));
@@ -96,6 +101,7 @@ static struct mailbox *add_mailbox(struct tree *t, uint32_t id, struct span name
 	memmove(t->boxes.v + at + 1, t->boxes.v + at, (t->boxes.n - 1 - at) * sizeof(*t->boxes.v));
 	t->boxes.v[at] = m;
 	hash_set(t->names, name, m);
+	t->name_octets += tree_name_cost(name.n);
 	if (id >= t->next_id && id < UINT32_MAX)
 		t->next_id = id + 1;
 	return m;
@@ -134,6 +140,7 @@ static int apply_delete(struct tree *t, struct span body)
 	t->bytes = less(t->bytes, m->size);
 	t->messages = less(t->messages, m->messages);
 	hash_remove(t->names, span_of(m->name));
+	t->name_octets -= tree_name_cost(strlen(m->name));
 	size_t at = place_of(t, id);
 	array_remove(&t->boxes, at);
 	mailbox_free(m);
@@ -149,10 +156,17 @@ static int apply_rename(struct tree *t, struct span body)
 	if (!m || !name_is_sane(op.name) || hash_find(t->names, op.name))
 		return 0;
 	hash_remove(t->names, span_of(m->name));
+	t->name_octets += op.name.n - strlen(m->name);
 	mem_free(&m->name);
 	m->name = span_dup(op.name);
 	hash_set(t->names, op.name, m);
 	return 0;
+}
+
+static void subscribe(struct tree *t, struct span name)
+{
+	if (!hash_set(t->subscribed, name, t))
+		t->name_octets += tree_name_cost(name.n);
 }
 
 static int apply_subscribe(struct tree *t, struct span body)
@@ -163,9 +177,9 @@ static int apply_subscribe(struct tree *t, struct span body)
 	if (!name_is_sane(op.name))
 		return 0;
 	if (op.on)
-		hash_set(t->subscribed, op.name, t);
-	else
-		hash_remove(t->subscribed, op.name);
+		subscribe(t, op.name);
+	else if (hash_remove(t->subscribed, op.name))
+		t->name_octets -= tree_name_cost(op.name.n);
 	return 0;
 }
 
@@ -470,7 +484,7 @@ static int parse_body(struct tree *t, struct reader *in)
 	for (uint64_t i = 0; i < n && !in->bad; i++) {
 		struct span name = get_blob(in);
 		if (!in->bad && name_is_sane(name))
-			hash_set(t->subscribed, name, t);
+			subscribe(t, name);
 	}
 	return in->bad || seen_parse(t->seen, in) < 0 ? -1 : 0;
 }

@@ -34,6 +34,7 @@ struct tree {
 	uint32_t chain;	   /* of the last record */
 	uint32_t next_id, next_uidvalidity;
 	uint64_t bytes, messages;      /* quota */
+	size_t name_octets;            /* of mailboxes and subscriptions, with a word for each */
 	uint64_t added;		       /* octets of log since the checkpoint it was read from */
 	ARRAY(struct mailbox *) boxes; /* by id, ascending */
 	struct hash *names;	       /* -> struct mailbox */
@@ -48,6 +49,8 @@ void tree_copy(
 
 struct mailbox *tree_find(const struct tree *t, uint32_t id);
 struct mailbox *tree_find_name(const struct tree *t, const char *name);
+/* What a name adds to name_octets. */
+size_t tree_name_cost(size_t name_length);
 /* Bit of a keyword (case ignored), -1 none. */
 int mailbox_keyword(const struct mailbox *m, const char *name);
 

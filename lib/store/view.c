@@ -56,10 +56,15 @@ uint32_t view_seq_of(const struct view *view, uint32_t uid)
 
 static bool is_recent(const struct view *view, uint32_t uid)
 {
-	for (size_t i = view->recent.n; i-- > 0;)
-		if (uid >= view->recent.v[i].from)
-			return uid <= view->recent.v[i].to;
-	return false;
+	size_t low = 0, high = view->recent.n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (view->recent.v[mid].to < uid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < view->recent.n && view->recent.v[low].from <= uid;
 }
 
 uint32_t view_flags(const struct view *view, uint32_t seq)
@@ -126,6 +131,22 @@ static uint32_t count_held_back(const struct account *a, uint32_t mailbox)
 	return n;
 }
 
+/* Claims follow each other, unless another session has some in between. If that goes on for long, what it has is taken
+ * for this one's, too: in doubt a message is \Recent (RFC 3501 2.3.2). */
+static void add_recent(struct view *view, uint32_t from, uint32_t upto)
+{
+	size_t n = view->recent.n;
+	if (n && view->recent.v[n - 1].to + 1 == from) {
+		view->recent.v[n - 1].to = upto;
+		return;
+	}
+	if (n == RECENT_SPANS_MAX) {
+		view->recent.v[1].from = view->recent.v[0].from;
+		array_remove(&view->recent, 0);
+	}
+	*array_add(&view->recent) = (struct uid_span){from, upto};
+}
+
 static enum store_status write_claim(struct view *view, struct mailbox *m, uint32_t upto)
 {
 	struct str bytes = STR_INIT;
@@ -139,7 +160,7 @@ static enum store_status write_claim(struct view *view, struct mailbox *m, uint3
 		account_write(view->account, &bytes, RECORD_LAZY, view->serial, &end);
 	str_fini(&bytes);
 	if (status == STORE_OK)
-		*array_add(&view->recent) = (struct uid_span){from, upto};
+		add_recent(view, from, upto);
 	return status;
 }
 

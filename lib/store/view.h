@@ -8,6 +8,7 @@
 struct uid_span {
 	uint32_t from, to;
 };
+#define RECENT_SPANS_MAX 1024 /* of one view; then the oldest two become one */
 
 struct view {
 	struct list link; /* in index->views */

@@ -1,5 +1,8 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE, LIST, LSUB, STATUS."""
 import re
+import threading
+
+from thurn import SLOW, wait_for
 
 
 def names(lines):
@@ -136,6 +139,53 @@ def test_what_is_below_is_told_by_what_was_asked_for(worker, account):
             b'* LIST (\\HasChildren) "/" p ("CHILDINFO" (%s))' % info.encode()]
     c.bad('LIST (RECURSIVEMATCH) "" p')
     c.bad('LIST (RECURSIVEMATCH REMOTE) "" p')
+
+
+def test_many_lists_of_many_mailboxes_need_the_memory_of_one(own_worker):
+    """A client that does not read has its LIST in memory; other sessions of the account wait for their turn."""
+    w = own_worker()
+    c = w.client("anna")
+    level = "/" + "x" * 49
+    c.send("".join("c CREATE %049d%s\r\n" % (i, level * 19) for i in range(300)) + "end NOOP\r\n")
+    assert c.until("end")[1].startswith("OK")
+    names = len(c.ok('LIST "" *'))
+    assert names > 6000
+    clients = [w.client("anna", proxied=True) for _ in range(12)]
+    before = w.memory()
+    for d in clients:
+        d.send('a LIST "" *\r\n')
+    idle(w)
+    assert w.memory() - before < (16 << 20) * SLOW
+    told = []
+    readers = [threading.Thread(target=lambda d=d: told.append(count_lines(d))) for d in clients]
+    for r in readers:
+        r.start()
+    for r in readers:
+        r.join()
+    assert told == [names] * len(clients)
+
+
+def count_lines(c):
+    """Before the tagged one, without a look at each."""
+    text = b""
+    while not text.endswith(b"LIST completed.\r\n"):
+        c.sock.settimeout(60 * SLOW)  # for its turn
+        more = c.sock.recv(1 << 20)
+        assert more, "the server closed"
+        text += more
+    return text.count(b"\n") - 1
+
+
+def idle(w):
+    """The worker has done all it can."""
+    used = lambda: open("/proc/%d/stat" % w.process.pid).read().rsplit(")", 1)[1].split()[11:13]
+    seen = []
+
+    def still():
+        seen.append(used())
+        return len(seen) > 10 and seen[-1] == seen[-10]
+
+    wait_for(still, 60, "rest")
 
 
 def test_special_use(worker, account):

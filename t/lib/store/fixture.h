@@ -106,13 +106,24 @@ static inline void fixture_init(struct fixture *f)
 	};
 }
 
-static inline int fixture_setup(void **state)
+static inline int fixture_start(void **state, bool fast)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
+	f->fast = fast;
 	fixture_init(f);
 	fixture_open(f);
 	*state = f;
 	return 0;
+}
+
+static inline int fixture_setup(void **state)
+{
+	return fixture_start(state, false);
+}
+
+static inline int fixture_setup_fast(void **state)
+{
+	return fixture_start(state, true);
 }
 
 static inline int fixture_teardown(void **state)

@@ -183,6 +183,28 @@ static void what_would_be_refused_is_known_before(void **state)
 	free(large);
 }
 
+/* Who follows another's log has read it; that much memory is not kept. */
+static void a_large_record_is_read_and_let_go(void **state)
+{
+	struct fixture *f = *state;
+	struct store *store;
+	struct account *follower;
+	const char *err;
+	uint32_t uid;
+	uint64_t bytes, messages;
+	char *large = calloc(1, 8 << 20);
+	memset(large, 'x', (8 << 20) - 1);
+	assert_int_equal(store_open(&f->conf, &store, &err), 0);
+	assert_ok(account_open(store, "a1", false, NULL, &follower));
+	assert_ok(fixture_try_append(f, f->account, f->inbox, large, 0, NULL, &uid));
+	account_usage(follower, &bytes, &messages);
+	assert_int_equal(messages, 1);
+	assert_in_range(follower->log.window.n, 0, 1 << 20);
+	account_close(&follower);
+	store_close(&store);
+	free(large);
+}
+
 static void below_the_reserve_nothing_is_added(void **state)
 {
 	struct fixture *f = *state;
@@ -249,6 +271,7 @@ int main(void)
 		FIXTURE_TEST(a_delivery_repeated_is_stored_once),
 		FIXTURE_TEST(over_quota_changes_nothing),
 		FIXTURE_TEST(what_would_be_refused_is_known_before),
+		FIXTURE_TEST(a_large_record_is_read_and_let_go),
 		FIXTURE_TEST(below_the_reserve_nothing_is_added),
 		FIXTURE_TEST(packs_are_sealed_and_followed_by_others),
 		FIXTURE_TEST(segments_follow_each_other),

@@ -240,14 +240,47 @@ static void a_list_costs_its_names_and_no_more(void **state)
 	pool_free(&pool);
 }
 
-static int setup_fast(void **state)
+/* What the names of an account take is what each process that has it open, and each LIST, needs of memory. */
+static void names_have_a_limit_together(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-	f->fast = true;
-	fixture_init(f);
-	fixture_open(f);
-	*state = f;
-	return 0;
+	struct fixture *f = *state;
+	enum store_status status = STORE_OK;
+	struct str name = STR_INIT, longer = STR_INIT;
+	uint32_t id;
+	size_t n = 0;
+	for (; status == STORE_OK && n < 2000; n++) {
+		str_reset(&name);
+		str_printf(&name, "%049zu", n);
+		for (int level = 1; level < STORE_LEVELS_MAX; level++)
+			str_printf(&name, "/%049d", level);
+		status = mailbox_create(f->account, str_c(&name), USE_NONE, &id);
+	}
+	assert_int_equal(status, STORE_TOO_MANY);
+	assert_in_range(n, STORE_NAMES_MAX / (20 * 533) - 5, STORE_NAMES_MAX / (20 * 533) + 5);
+	assert_in_range(f->account->live.name_octets, STORE_NAMES_MAX - 20 * 533, STORE_NAMES_MAX);
+	for (size_t i = 0; i < 20; i++) { /* what is left goes to subscriptions */
+		str_reset(&name);
+		str_printf(&name, "%0900zu", i);
+		status = mailbox_subscribe(f->account, str_c(&name), true);
+	}
+	assert_int_equal(status, STORE_TOO_MANY);
+	size_t octets = f->account->live.name_octets;
+	str_printf(&longer, "%0900d", 1);
+	assert_int_equal(mailbox_rename(f->account, "Archive", str_c(&longer)), STORE_TOO_MANY);
+	assert_int_equal(account_write_tree(f->account), 0);
+	fixture_reopen(f);
+	assert_int_equal(f->account->live.name_octets, octets);
+	assert_int_equal(f->account->shown.name_octets, octets);
+	assert_ok(mailbox_rename(f->account, "Archive", "Arch"));
+	assert_ok(mailbox_subscribe(f->account, "Archive", false));
+	str_reset(&name);
+	str_printf(&name, "%0900d", 0);
+	assert_ok(mailbox_subscribe(f->account, str_c(&name), false));
+	assert_ok(mailbox_delete(f->account, "Sent"));
+	assert_int_equal(f->account->live.name_octets, octets - 3 - (7 + 8) - (900 + 8) - (4 + 8));
+	assert_ok(mailbox_rename(f->account, "Arch", str_c(&longer)));
+	str_fini(&name);
+	str_fini(&longer);
 }
 
 static int64_t find_often(struct fixture *f)
@@ -289,7 +322,9 @@ int main(void)
 		FIXTURE_TEST(subscriptions_may_name_what_is_not_there),
 		FIXTURE_TEST(a_list_costs_its_names_and_no_more),
 		cmocka_unit_test_setup_teardown(
-			finding_one_does_not_look_at_all, setup_fast, fixture_teardown),
+			finding_one_does_not_look_at_all, fixture_setup_fast, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			names_have_a_limit_together, fixture_setup_fast, fixture_teardown),
 		FIXTURE_TEST(accounts_are_listed_and_checked_by_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -258,6 +258,45 @@ static void each_message_is_recent_to_one_session(void **state)
 	view_close(&one);
 }
 
+/* As each message is told to whoever looks first, two that look in turn would have one span each for it, for ever. */
+static void what_is_recent_stays_little_to_remember(void **state)
+{
+	struct fixture *f = *state;
+	struct view_changes c;
+	struct mailbox_info info;
+	struct view *one = fixture_view(f, f->inbox, false);
+	for (uint32_t i = 0; i < 100; i++) {
+		fixture_append(f, f->inbox, "x", 0);
+		sync_view(f, one, true, &c);
+	}
+	assert_int_equal(one->recent.n, 1);
+	struct view *two = fixture_view(f, f->inbox, false);
+	enum { TURNS = RECENT_SPANS_MAX + 200 };
+	for (uint32_t i = 0; i < 2 * TURNS; i++) {
+		fixture_append(f, f->inbox, "x", 0);
+		sync_view(f, i % 2 ? two : one, true, &c);
+		sync_view(f, i % 2 ? one : two, true, &c);
+	}
+	assert_int_equal(one->recent.n, RECENT_SPANS_MAX);
+	assert_int_equal(two->recent.n, RECENT_SPANS_MAX);
+	for (uint32_t i = 0; i < 2 * TURNS; i++) {
+		bool merged_one = i <= 400, merged_two = i && i <= 401;
+		assert_int_equal(!!(view_flags(one, 101 + i) & MSG_RECENT), merged_one || i % 2 == 0);
+		assert_int_equal(!!(view_flags(two, 101 + i) & MSG_RECENT), merged_two || i % 2 == 1);
+	}
+	uint32_t counts[2] = {0};
+	for (uint32_t seq = 1; seq <= view_count(one); seq++) {
+		counts[0] += !!(view_flags(one, seq) & MSG_RECENT);
+		counts[1] += !!(view_flags(two, seq) & MSG_RECENT);
+	}
+	view_info(one, &info);
+	assert_int_equal(info.recent, counts[0]);
+	view_info(two, &info);
+	assert_int_equal(info.recent, counts[1]);
+	view_close(&one);
+	view_close(&two);
+}
+
 static void a_read_only_view_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -496,6 +535,8 @@ int main(void)
 		FIXTURE_TEST(changes_since_are_refused),
 		FIXTURE_TEST(what_is_expunged_elsewhere_is_refused),
 		FIXTURE_TEST(each_message_is_recent_to_one_session),
+		cmocka_unit_test_setup_teardown(
+			what_is_recent_stays_little_to_remember, fixture_setup_fast, fixture_teardown),
 		FIXTURE_TEST(a_read_only_view_changes_nothing),
 		FIXTURE_TEST(a_move_is_one_change),
 		FIXTURE_TEST(a_copy_of_all_leaves_none_out),

@@ -22,7 +22,7 @@ OPT     = -O2 -g
 WARN    = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 CFLAGS  = $(CSTD) $(OPT) $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fno-strict-aliasing \
 	  -fstack-protector-strong -fno-omit-frame-pointer
-LDFLAGS = -Wl,-z,relro,-z,now
+LDFLAGS = -Wl,-z,relro,-z,now,--as-needed
 PYTHON  = /usr/bin/python3
 
 ifeq ($(SAN),1)
@@ -108,10 +108,10 @@ endef
 
 # $(call session_fuzz,FOLDER/NAME,FILES,LIBRARIES): t/FOLDER/NAME.c hands whole sessions to a program (t/fuzz/engine.h): FILES are the
 # program's and others that it is linked with, without main.c and .c.
-session_fuzz = $(call program_fuzz,$(1),t/fuzz/engine t/fuzz/certificate $(2),$(3),)
+session_fuzz = $(call program_fuzz,$(1),t/fuzz/engine t/fuzz/certificate $(2),tls $(3),)
 
 # Layers, lowest first: a module may use only what stands before it (t/layers holds the table).
-include $(patsubst %,lib/%/module.mk,base os json io conf params mail smtp imap pop3 ipc kv \
+include $(patsubst %,lib/%/module.mk,base os json io tls conf params mail smtp imap pop3 ipc kv \
 	directory auth queue store route submit service agent login)
 include $(wildcard $(foreach p,master smtpd imapd pop3d qmgr local admin,$(p)/module.mk $(p)/*/module.mk))
 include $(sort $(shell find t etc -name module.mk))

@@ -128,7 +128,7 @@ static const struct mode modes[] = {
 
 static const struct service smtpd = {
 	.name = "smtpd",
-	.flags = SERVICE_TLS,
+	.tls = &tls_server,
 	.conf_rows = smtpd_conf_rows,
 	.conf_size = sizeof(struct smtpd_conf),
 	.start_root = start_root,

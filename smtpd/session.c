@@ -157,7 +157,7 @@ static void greet(struct session *s)
 void session_note_tls(struct session *s)
 {
 	struct tls_info info;
-	stream_tls_info(s->stream, &info);
+	tls_get_info(s->stream, &info);
 	s->tls = pool_printf(s->conn->pool, "%s with cipher %s", info.protocol, info.cipher);
 }
 

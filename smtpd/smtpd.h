@@ -13,12 +13,12 @@
 
 #include "auth/auth.h"
 #include "io/net.h"
-#include "io/tls.h"
 #include "params/smtpd.h"
 #include "queue/submit.h"
 #include "route/route.h"
 #include "service/service.h"
 #include "smtp/command.h"
+#include "tls/tls.h"
 
 enum { MODE_SMTP = 1, MODE_SUBMISSION = 2, MODE_LMTP = 4, MODE_LOCAL = 8 };
 

@@ -18,7 +18,7 @@ static bool shake_hands(struct session *s)
 	const char *err;
 	int64_t end = io_deadline(s->d->conf->command_timeout);
 	stream_set_deadline(s->stream, end < s->deadline ? end : s->deadline);
-	if (stream_flush(s->stream) < 0 || stream_start_tls(s->stream, s->d->tls, NULL, &err) < 0)
+	if (stream_flush(s->stream) < 0 || tls_start(s->stream, s->d->tls, NULL, &err) < 0)
 		return false;
 	stream_set_deadline(s->stream, s->deadline);
 	return true;

@@ -115,7 +115,7 @@ static void run_starttls(struct session *s, struct imap_parse *args)
 	}
 	say(s, s->tag, "OK Begin TLS negotiation");
 	if (stream_flush(s->stream) != 0
-		|| stream_start_tls(s->stream, service_tls(s->login.conn->svc), NULL, &err) != 0)
+		|| tls_start(s->stream, service_tls(s->login.conn->svc), NULL, &err) != 0)
 		s->over = true;
 }
 
@@ -299,7 +299,7 @@ static void serve(struct conn *conn)
 
 static const struct service imap_login = {
 	.name = "imap_login",
-	.flags = SERVICE_TLS,
+	.tls = &tls_server,
 	.conf_rows = login_conf_rows,
 	.conf_size = sizeof(struct login_conf),
 	.start_user = login_start,

@@ -1,1 +1,1 @@
-$(eval $(call library,io,base os,-lssl -lcrypto -lcares))
+$(eval $(call library,io,base os,-lcares))

@@ -32,9 +32,9 @@ void stream_close(struct stream **stream)
 	struct stream *s = *stream;
 	if (!s)
 		return;
-	if (s->tls) {
-		stream_tls_shut(s);
-		stream_tls_free(s);
+	if (s->functions) {
+		s->functions->shut(s->layer);
+		s->functions->free(s->layer);
 	}
 	buffer_release(&s->in);
 	buffer_release(&s->out);
@@ -60,13 +60,18 @@ void stream_set_deadline(struct stream *s, int64_t deadline)
 
 /* --- state --- */
 
+void stream_explain(struct stream *s, const char *why)
+{
+	mem_free(&s->error);
+	s->error = mem_strdup(why);
+}
+
 void stream_end(struct stream *s, enum stream_state state, const char *why)
 {
 	if (stream_is_dead(s))
 		return; /* the first cause counts */
 	s->state = state;
-	mem_free(&s->error);
-	s->error = mem_strdup(why);
+	stream_explain(s, why);
 }
 
 void stream_fail(struct stream *s, const char *why)
@@ -125,6 +130,29 @@ void buffer_room(struct buffer *b, size_t first, size_t cap_max)
 
 /* --- transport --- */
 
+void stream_set_layer(struct stream *s, const struct stream_layer *functions, void *layer)
+{
+	if (s->functions)
+		log_panic("a stream gets a second layer");
+	s->functions = functions;
+	s->layer = layer;
+}
+
+void *stream_layer(const struct stream *s, const struct stream_layer *functions)
+{
+	return s->functions == functions ? s->layer : NULL;
+}
+
+bool stream_is_tls(const struct stream *s)
+{
+	return s->functions;
+}
+
+bool stream_channel_binding(const struct stream *s, const char *type, struct str *out)
+{
+	return s->functions && s->functions->binding(s->layer, type, out);
+}
+
 ssize_t stream_raw_read(struct stream *s, void *p, size_t n)
 {
 	/* A socket that gave less than was asked for is empty until the kernel tells news, so that
@@ -171,16 +199,16 @@ static ssize_t blocked_or_failed(struct stream *s, int want, const char *what, i
 
 ssize_t stream_try_read(struct stream *s, void *p, size_t n, int *want_r)
 {
-	if (s->tls)
-		return stream_tls_read(s, p, n, want_r);
+	if (s->functions)
+		return s->functions->read(s->layer, p, n, want_r);
 	ssize_t got = stream_raw_read(s, p, n);
 	return got >= 0 ? got : blocked_or_failed(s, LOOP_READ, "Reading failed", want_r);
 }
 
 ssize_t stream_try_write(struct stream *s, const void *p, size_t n, int *want_r)
 {
-	if (s->tls)
-		return stream_tls_write(s, p, n, want_r);
+	if (s->functions)
+		return s->functions->write(s->layer, p, n, want_r);
 	ssize_t done = stream_raw_write(s, p, n);
 	return done >= 0 ? done : blocked_or_failed(s, LOOP_WRITE, "Writing failed", want_r);
 }
@@ -190,8 +218,8 @@ void stream_shut_output(struct stream *s)
 	if (s->out_shut)
 		return;
 	s->out_shut = true;
-	if (s->tls)
-		stream_tls_shut(s);
+	if (s->functions)
+		s->functions->shut(s->layer);
 	if (!s->no_socket)
 		shutdown(s->fd, SHUT_WR);
 }

@@ -17,7 +17,6 @@
 #include "base/str.h"
 
 struct stream;
-struct tls_context;
 
 #define STREAM_BUFFER_MAX (64 * 1024) /* peek never holds more */
 
@@ -75,22 +74,8 @@ size_t stream_pending(const struct stream *s);
 /* Sends what is pending without waiting: what does not fit stays. */
 void stream_flush_try(struct stream *s);
 
-/* --- TLS --- */
-
-/* Handshake on this stream; -1 with *err_r in the thread's storage. Plaintext already buffered when
- * a server starts TLS is an injection (design rule 25): the handshake is refused. host: SNI and
- * name to check on the client's side, NULL on the server's. */
-int stream_start_tls(
-	struct stream *s, struct tls_context *ctx, const char *host, const char **err_r);
+/* tls/tls.h starts it. */
 bool stream_is_tls(const struct stream *s);
-/* "TLSv1.3", cipher, bits for Received and logs; verified tells about the peer's certificate. */
-struct tls_info {
-	const char *protocol, *cipher;
-	int bits;
-	bool verified;
-	const char *sni;
-};
-void stream_tls_info(const struct stream *s, struct tls_info *info_r);
 /* RFC 5929 / 9266 channel binding for SCRAM-PLUS: bytes into out, false if none. */
 bool stream_channel_binding(const struct stream *s, const char *type, struct str *out);
 

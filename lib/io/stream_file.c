@@ -110,7 +110,7 @@ void stream_send_file(struct stream *s, int fd, uint64_t at, uint64_t n)
 {
 	if (stream_is_dead(s) || !n)
 		return;
-	if (s->tls || s->no_socket || n < SENDFILE_MIN) {
+	if (s->functions || s->no_socket || n < SENDFILE_MIN) {
 		copy(s, fd, at, n);
 		return;
 	}

@@ -3,8 +3,7 @@
 #define IO_STREAM_IMPL_H
 
 #include "io/fiber.h"
-#include "io/loop.h"
-#include "io/stream.h"
+#include "io/layer.h"
 
 /* A line of STREAM_BUFFER_MAX and its line end. */
 #define IN_CAP_MAX    (STREAM_BUFFER_MAX + 64)
@@ -24,8 +23,6 @@ static inline size_t buffer_len(const struct buffer *b)
 	return b->end - b->at;
 }
 
-struct ssl_st;
-
 struct stream {
 	int fd;
 	uint8_t state; /* enum stream_state */
@@ -35,17 +32,13 @@ struct stream {
 	bool bulk;	  /* the last read filled the buffer: a large one pays */
 	bool skipping;	  /* inside a line that was too long */
 	bool flushing;	  /* some fiber is in stream_flush */
-	bool tls_failed;  /* no close_notify after a fatal error */
-	bool raw_eof;	  /* TLS: the socket ended */
-	uint8_t tls_updates; /* of the peer's keys in a row, with little between them */
-	uint32_t tls_vain;   /* octets from the socket since TLS gave any to us */
-	uint32_t tls_fresh;  /* octets that it gave since the last update of keys, at most TLS_FRESH */
 	bool out_shut;	  /* our end of the conversation has been closed */
 	uint32_t scanned; /* bytes after in.at known to hold no LF */
 	struct buffer in, out;
 	int64_t timeout, deadline;
 	char *error;
-	struct ssl_st *tls; /* NULL: plain */
+	const struct stream_layer *functions; /* NULL: plain */
+	void *layer;
 	struct fiber_cond flushed;
 };
 
@@ -58,18 +51,10 @@ static inline bool stream_is_dead(const struct stream *s)
 	return s->state == STREAM_ERROR || s->state == STREAM_TIMEOUT;
 }
 void stream_end(struct stream *s, enum stream_state state, const char *why);
-/* "What: reason of errno." */
-void stream_fail_errno(struct stream *s, const char *what);
 
-/* Bytes moved without waiting; 0 is the end (read); BLOCKED: *want_r tells what to wait for;
- * FAILED: the stream says why. */
-enum { BLOCKED = -1, FAILED = -2 };
-ssize_t stream_raw_read(struct stream *s, void *p, size_t n); /* as read(2), plain socket */
-ssize_t stream_raw_write(struct stream *s, const void *p, size_t n);
+/* As a layer's. */
 ssize_t stream_try_read(struct stream *s, void *p, size_t n, int *want_r);
 ssize_t stream_try_write(struct stream *s, const void *p, size_t n, int *want_r);
-/* false: the stream failed. */
-bool stream_wait(struct stream *s, int events);
 int64_t stream_wait_deadline(const struct stream *s);
 /* Moves pending output as far as it goes: what to wait for, or 0 when all went or the stream
  * failed. */
@@ -84,12 +69,5 @@ void stream_input_room(struct stream *s);
 bool stream_wait_input(struct stream *s, int want);
 /* No more output: the peer reads the end. After a flush. */
 void stream_shut_output(struct stream *s);
-
-/* --- stream_tls.c --- */
-ssize_t stream_tls_read(struct stream *s, void *p, size_t n, int *want_r);
-ssize_t stream_tls_write(struct stream *s, const void *p, size_t n, int *want_r);
-bool stream_tls_has_input(const struct stream *s);
-void stream_tls_shut(struct stream *s);
-void stream_tls_free(struct stream *s);
 
 #endif

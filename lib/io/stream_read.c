@@ -102,7 +102,8 @@ void stream_consume(struct stream *s, size_t n)
 bool stream_has_input(struct stream *s)
 {
 	int want;
-	if (!buffer_len(&s->in) && s->state == STREAM_OK && s->tls && stream_tls_has_input(s)) {
+	if (!buffer_len(&s->in) && s->state == STREAM_OK && s->functions &&
+		s->functions->has_input(s->layer)) {
 		/* Whole records or the beginning of one: decrypting tells. */
 		stream_input_room(s);
 		ssize_t got = stream_try_read(s, s->in.p + s->in.end, s->in.cap - s->in.end, &want);

@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "io/net.h"
-#include "io/tls.h"
 #include "os/os.h"
 #include "service/engine.h"
 
@@ -199,7 +198,7 @@ static void serve_stream(struct engine *e, struct conn *c, int fd)
 	if (e->ctx.conf->tls_wrap) {
 		/* Of all of it: octet by octet it could last for ever. */
 		stream_set_deadline(c->stream, io_deadline(e->ctx.conf->tls_timeout));
-		if (stream_start_tls(c->stream, e->tls, NULL, &err) < 0) {
+		if (e->ctx.service->tls->start(c->stream, e->tls, NULL, &err) < 0) {
 			log_info("TLS could not start: %s", err);
 			return;
 		}

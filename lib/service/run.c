@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
-#include "io/tls.h"
 #include "os/os.h"
 #include "service/control.h"
 #include "service/engine.h"
@@ -167,16 +166,28 @@ static void raise_limits(struct engine *e)
 		log_warning("The limit of descriptors can't be raised: %m.");
 }
 
+static bool listens_on_net(const struct service_conf *conf)
+{
+	struct span word;
+	size_t at = 0;
+
+	while (conf_list_next(conf->listen, &at, &word))
+		if (!span_has_prefix(word, SPAN_LIT("unix:")))
+			return true;
+	return false;
+}
+
 static void load_tls(struct engine *e)
 {
 	const struct common_conf *common = e->ctx.common;
+	const struct tls_server *tls = e->ctx.service->tls;
 	bool wrap = e->ctx.conf->tls_wrap;
-	const char *err = "tls_cert is not set.";
+	const char *err = tls ? "tls_cert is not set." : "The program has none.";
 
-	if (!wrap && !(e->ctx.service->flags & SERVICE_TLS))
+	if (!wrap && (!tls || !listens_on_net(e->ctx.conf)))
 		return;
-	if (common->tls_cert[0] &&
-		tls_server_new(common->tls_cert, common->tls_key, &e->tls, &err) == 0)
+	if (tls && common->tls_cert[0] &&
+		tls->new(common->tls_cert, common->tls_key, &e->tls, &err) == 0)
 		return;
 	e->tls = NULL;
 	if (wrap)
@@ -187,9 +198,8 @@ static void load_tls(struct engine *e)
 
 struct tls_context *service_tls(struct service_ctx *svc)
 {
-	if (!svc->conf->tls_wrap && !(svc->service->flags & SERVICE_TLS))
-		log_panic("Program %s asks for TLS without the flag SERVICE_TLS.",
-			svc->service->name);
+	if (!svc->service->tls)
+		log_panic("Program %s asks for TLS and has none.", svc->service->name);
 	return engine_of(svc)->tls;
 }
 

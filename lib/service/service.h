@@ -16,6 +16,7 @@
 #include "io/io.h"
 #include "io/stream.h"
 #include "params/params.h"
+#include "tls/tls.h"
 
 struct service_ctx;
 
@@ -40,12 +41,14 @@ enum service_flags {
 	SERVICE_SINGLE = 2,  /* owns durable state: exactly one worker, and it is never replaced by a second one before it has ended */
 	SERVICE_NO_NET = 4,  /* sandbox: no inet sockets at all */
 	SERVICE_EXEC = 8,    /* may fork and exec (master's helpers only) */
-	SERVICE_TLS = 16,    /* loads the server certificate while it is root: service_tls() */
 };
 
 struct service {
 	const char *name;   /* program name: binary, log tag, section in thurn.conf */
 	unsigned flags;
+	/* &tls_server: the certificate is loaded while it is root, for service_tls() and tls_wrap. NULL: a program that
+	 * serves no TLS, which is then not linked to the libraries for it (half a megabyte in each process). */
+	const struct tls_server *tls;
 	const struct conf_row *conf_rows;
 	size_t conf_size;
 	int (*start_root)(struct service_ctx *svc, const char **err_r); /* each may be NULL */
@@ -93,8 +96,9 @@ int service_connect_by(struct service_ctx *svc, const char *unix_name, uint32_t 
 struct ipc_client;
 struct ipc_client *service_ipc_client(struct service_ctx *svc, const char *unix_name);
 
-/* The server's certificate and key, read before privilege went; NULL when none is configured. Needs SERVICE_TLS
- * (or tls_wrap, which the engine handles by itself: serve gets the stream after its handshake). */
+/* The server's certificate and key, read before privilege went; NULL when none is configured, or when the service listens
+ * on Unix sockets only. Needs service.tls. (tls_wrap the engine handles by itself: serve gets the stream after its
+ * handshake.) */
 struct tls_context *service_tls(struct service_ctx *svc);
 
 /* Which of our users (params_users[].name; "root" too) a peer's uid is; NULL: somebody else. When nothing is

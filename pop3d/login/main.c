@@ -73,7 +73,7 @@ static void run_stls(struct session *s, struct span arg)
 	say(s, "+OK Begin TLS negotiation");
 	str_reset(&s->user);
 	if (stream_flush(s->stream) != 0
-		|| stream_start_tls(s->stream, service_tls(s->login.conn->svc), NULL, &err) != 0)
+		|| tls_start(s->stream, service_tls(s->login.conn->svc), NULL, &err) != 0)
 		s->over = true;
 }
 
@@ -214,7 +214,7 @@ static void serve(struct conn *conn)
 
 static const struct service pop3_login = {
 	.name = "pop3_login",
-	.flags = SERVICE_TLS,
+	.tls = &tls_server,
 	.conf_rows = login_conf_rows,
 	.conf_size = sizeof(struct login_conf),
 	.start_user = login_start,

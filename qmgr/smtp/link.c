@@ -184,7 +184,7 @@ static enum tls_step start_tls(struct link *l, struct pool *pool, struct outcome
 		return stream_state(l->stream) == STREAM_OK ? TLS_REFUSED : TLS_BROKEN;
 	struct tls_context *ctx = smtp_agent_tls(l->agent, &err);
 	link_set_deadline(l, l->agent->conf->command_timeout);
-	if (!ctx || stream_start_tls(l->stream, ctx, l->host, &err) < 0) {
+	if (!ctx || tls_start(l->stream, ctx, l->host, &err) < 0) {
 		*o = outcome_make(FATE_DEFERRED, "4.7.5",
 			pool_printf(pool, "TLS with %s failed: %s", l->text, err));
 		o->remote_mta = pool_strdup(pool, l->host);

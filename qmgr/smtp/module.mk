@@ -1,1 +1,1 @@
-$(eval $(call program,smtp,qmgr/smtp,agent service queue smtp mail io ipc params conf os base,))
+$(eval $(call program,smtp,qmgr/smtp,agent service queue smtp mail tls io ipc params conf os base,))

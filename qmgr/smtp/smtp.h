@@ -12,9 +12,9 @@
 #include "base/list.h"
 #include "io/dns.h"
 #include "io/stream.h"
-#include "io/tls.h"
 #include "params/smtp.h"
 #include "smtp/reply.h"
+#include "tls/tls.h"
 
 /* Idle connections of one process. */
 #define IDLE_LINKS_MAX 200

@@ -13,10 +13,10 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "io/loop.h"
-#include "io/tls.h"
 #include "ipc/ipc.h"
 #include "os/os.h"
 #include "t/fuzz/certificate.h"
+#include "tls/tls.h"
 
 /* The one program of this process: a fuzz entry has no context that it could be handed in. */
 static struct service_ctx svc;

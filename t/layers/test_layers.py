@@ -11,7 +11,7 @@ LAYERS = [
     ["base"],
     ["os"],
     ["json", "io", "conf", "params"],
-    ["mail"],
+    ["mail", "tls"],
     ["ipc", "kv"],
     ["directory", "queue", "store", "route"],
     ["smtp", "imap", "pop3"],

@@ -1,8 +1,8 @@
 /* The byte proxy: both directions at once, half-closes forwarded, bounded when one side is slow. */
-#include "certificate.h"
 #include "io/stream.h"
-#include "io/tls.h"
+#include "t/lib/tls/certificate.h"
 #include "test.h"
+#include "tls/tls.h"
 
 struct proxied {
 	struct stream *a, *b;	     /* the proxy's ends */
@@ -170,7 +170,7 @@ static void shake(void *arg)
 {
 	struct shaker *h = arg;
 	const char *err;
-	assert_int_equal(stream_start_tls(h->s, h->ctx, NULL, &err), 0);
+	assert_int_equal(tls_start(h->s, h->ctx, NULL, &err), 0);
 }
 
 static void tls_in_plain_out(void **state)

@@ -3,11 +3,10 @@
 #include <openssl/ssl.h>
 
 #include "certificate.h"
-#include "io/stream.h"
 #include "io/stream_impl.h"
-#include "io/tls.h"
-#include "io/tls_impl.h"
-#include "test.h"
+#include "t/lib/io/test.h"
+#include "tls/tls.h"
+#include "tls/tls_impl.h"
 
 static struct certificate good, expired;
 
@@ -27,7 +26,7 @@ static void run_side(void *arg)
 	const char *err = "";
 	side->s = stream_new(side->fd);
 	stream_set_timeout(side->s, 5000);
-	side->rc = stream_start_tls(side->s, side->ctx, side->host, &err);
+	side->rc = tls_start(side->s, side->ctx, side->host, &err);
 	snprintf(side->error, sizeof(side->error), "%s", err);
 	if (side->rc == 0 && side->talk)
 		side->talk(side->s);
@@ -116,8 +115,8 @@ static void bytes_and_what_was_agreed(void **state)
 	converse(sides);
 	assert_int_equal(sides[0].rc, 0);
 	assert_int_equal(sides[1].rc, 0);
-	stream_tls_info(sides[0].s, &server);
-	stream_tls_info(sides[1].s, &client);
+	tls_get_info(sides[0].s, &server);
+	tls_get_info(sides[1].s, &client);
 	assert_true(stream_is_tls(sides[0].s));
 	assert_string_equal(server.protocol, "TLSv1.3");
 	assert_string_equal(server.cipher, client.cipher);
@@ -157,7 +156,7 @@ static void tls_1_2_has_tls_unique(void **state)
 	assert_true(a.len >= 12 && span_eq(str_span(&a), str_span(&b)));
 	/* In a full handshake the client's Finished is the first. */
 	char first[64];
-	assert_int_equal(SSL_get_finished(sides[1].s->tls, first, sizeof(first)), a.len);
+	assert_int_equal(SSL_get_finished(tls_of(sides[1].s), first, sizeof(first)), a.len);
 	assert_memory_equal(a.s, first, a.len);
 	str_fini(&a);
 	str_fini(&b);
@@ -210,7 +209,7 @@ static void certificates_are_judged(void **state)
 		converse(sides);
 		assert_int_equal(sides[1].rc, rows[i].rc);
 		assert_non_null(strstr(sides[1].error, rows[i].says));
-		stream_tls_info(sides[1].s, &info);
+		tls_get_info(sides[1].s, &info);
 		if (rows[i].rc == 0)
 			assert_int_equal(info.verified, rows[i].verify);
 		finish(sides);
@@ -228,7 +227,7 @@ static void injected_plain_text_is_refused(void **state)
 	struct stream *s = stream_new(sv[0]);
 	assert_int_equal(write(sv[1], "STARTTLS\r\nRSET\r\n", 16), 16);
 	assert_int_equal(stream_read_line(s, 100, &line, NULL), 1);
-	assert_int_equal(stream_start_tls(s, ctx, NULL, &err), -1);
+	assert_int_equal(tls_start(s, ctx, NULL, &err), -1);
 	assert_string_equal(err, "The peer sent plain text behind the start of TLS.");
 	assert_int_equal(stream_state(s), STREAM_ERROR);
 	stream_close(&s);
@@ -248,7 +247,7 @@ static void handshakes_end_in_time_and_with_garbage(void **state)
 		stream_set_timeout(s, 30);
 		if (garbage)
 			assert_int_equal(write(sv[1], "GET / HTTP/1.0\r\n\r\n", 18), 18);
-		assert_int_equal(stream_start_tls(s, ctx, NULL, &err), -1);
+		assert_int_equal(tls_start(s, ctx, NULL, &err), -1);
 		assert_int_equal(stream_state(s), garbage ? STREAM_ERROR : STREAM_TIMEOUT);
 		if (garbage)
 			assert_string_equal(err, "The TLS handshake failed: http request.");
@@ -288,8 +287,8 @@ enum { ENOUGH = 10000 };
 static bool send_message(struct stream *s)
 {
 	int rc;
-	while ((rc = SSL_do_handshake(s->tls)) != 1)
-		if (SSL_get_error(s->tls, rc) != SSL_ERROR_WANT_WRITE || !stream_wait(s, LOOP_WRITE))
+	while ((rc = SSL_do_handshake(tls_of(s))) != 1)
+		if (SSL_get_error(tls_of(s), rc) != SSL_ERROR_WANT_WRITE || !stream_wait(s, LOOP_WRITE))
 			return false;
 	return true;
 }
@@ -298,7 +297,7 @@ static bool send_message(struct stream *s)
 static int message_without_end(struct stream *s, int (*prepare)(SSL *))
 {
 	int n = 0;
-	while (n < ENOUGH && prepare(s->tls) == 1 && send_message(s))
+	while (n < ENOUGH && prepare(tls_of(s)) == 1 && send_message(s))
 		n++;
 	return n;
 }
@@ -364,7 +363,7 @@ static void update_now_and_then(struct stream *s)
 {
 	char block[65536] = {0};
 	for (int i = 0; i < 100; i++) {
-		assert_int_equal(SSL_key_update(s->tls, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		assert_int_equal(SSL_key_update(tls_of(s), SSL_KEY_UPDATE_NOT_REQUESTED), 1);
 		stream_write(s, block, sizeof(block));
 		assert_int_equal(stream_flush(s), 0);
 	}

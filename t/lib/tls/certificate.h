@@ -1,11 +1,11 @@
 /* Self-signed certificates for tests, written where tls_server_new reads them. */
-#ifndef TEST_IO_CERTIFICATE_H
-#define TEST_IO_CERTIFICATE_H
+#ifndef TEST_TLS_CERTIFICATE_H
+#define TEST_TLS_CERTIFICATE_H
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "test.h"
+#include "t/lib/io/test.h"
 
 struct certificate {
 	char cert[40], key[40];

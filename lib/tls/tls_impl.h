@@ -1,12 +1,13 @@
-/* Inside lib/io only: contexts as the TLS stream sees them. */
-#ifndef IO_TLS_IMPL_H
-#define IO_TLS_IMPL_H
+/* Inside lib/tls only: contexts as streams see them, and the other way round. */
+#ifndef TLS_TLS_IMPL_H
+#define TLS_TLS_IMPL_H
 
 #include <openssl/ssl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/span.h"
+#include "io/layer.h"
 
 /* Counted: streams outlive a reload of the certificates. */
 struct tls_context {
@@ -17,9 +18,11 @@ struct tls_context {
 };
 
 void tls_ref(struct tls_context *c);
-BIO_METHOD *tls_bio_method_new(void); /* stream_tls.c */
-/* Each message of the protocol that has come, by its SSL3_RT_ type (stream_tls.c). */
-void stream_tls_note_message(SSL *ssl, int type, struct span message);
+BIO_METHOD *tls_bio_method_new(void); /* stream.c */
+/* Each message of the protocol that has come, by its SSL3_RT_ type (stream.c). */
+void tls_note_message(SSL *ssl, int type, struct span message);
+/* NULL: a plain stream. */
+SSL *tls_of(const struct stream *s);
 /* "What: OpenSSL's reason." in this thread's storage. */
 const char *tls_sentence(const char *what);
 

@@ -1,4 +1,4 @@
-#include "io/tls.h"
+#include "tls/tls.h"
 
 #include <openssl/err.h>
 #include <openssl/rand.h>
@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
-#include "io/tls_impl.h"
+#include "tls/tls_impl.h"
 
 /* Debian's, read as a whole, so that nothing is opened after chroot. */
 #define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
@@ -42,7 +42,7 @@ static void on_message(
 	(void)version;
 	(void)arg;
 	if (!is_ours)
-		stream_tls_note_message(ssl, type, span_make(p, n));
+		tls_note_message(ssl, type, span_make(p, n));
 }
 
 static void set_common(SSL_CTX *ctx)
@@ -159,3 +159,8 @@ void tls_preload(void)
 	SSL_CTX_free(ctx);
 	ERR_clear_error();
 }
+
+const struct tls_server tls_server = {
+	.new = tls_server_new,
+	.start = tls_start,
+};

@@ -1,0 +1,1 @@
+$(eval $(call library,tls,base io,-lssl -lcrypto))

@@ -1,0 +1,1 @@
+$(call unit_tests,lib/tls,tls,)

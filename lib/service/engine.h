@@ -26,6 +26,8 @@ struct engine {
 	bool alone;    /* no master */
 	bool chrooted;
 	bool finishing; /* the last fiber runs */
+	int64_t lingering; /* a stop waits for what is begun: until when; 0: none has */
+	int64_t stop_by;   /* its end */
 	unsigned listener_count;
 	struct listener *listeners;
 	struct scoreboard *sb;

@@ -23,6 +23,7 @@
 
 #define SPARE_FDS      512  /* files, sockets to other services, on top of the connections */
 #define FLUSH_MS       1000 /* for the last frames to the others */
+#define LINGER_STEP   20   /* ms between two looks */
 #define SIGNAL_STOP_MS 5000 /* what a bare SIGTERM leaves for the connections */
 
 struct arguments {
@@ -312,8 +313,36 @@ static void on_overdue(void *arg)
 	e->stop_timer = loop_timer_add(SIGNAL_STOP_MS, on_overdue, e);
 }
 
+static void linger(void *arg)
+{
+	struct engine *e = arg;
+	int64_t left;
+
+	while (e->ctx.service->is_amid(&e->ctx) && clock_mono_ms() < e->lingering)
+		io_sleep(LINGER_STEP);
+	left = e->stop_by - clock_mono_ms();
+	engine_stop(e, left > 0 ? left : 0);
+}
+
+/* Only once: who asks again wants it now. */
+static bool may_linger(struct engine *e, int64_t ms)
+{
+	const struct service *service = e->ctx.service;
+
+	if (!service->is_amid || ms < 0 || e->ctx.stopping || e->lingering ||
+		e->phase != PHASE_SERVING || !service->is_amid(&e->ctx))
+		return false;
+	log_info("stop waits for what is begun service=%s", e->ctx.instance);
+	e->lingering = io_deadline(ms / 2);
+	e->stop_by = io_deadline(ms);
+	fiber_start("linger", linger, e);
+	return true;
+}
+
 void engine_stop(struct engine *e, int64_t ms)
 {
+	if (may_linger(e, ms))
+		return;
 	if (ms >= 0) {
 		loop_timer_remove(&e->stop_timer);
 		e->stop_timer = loop_timer_add(ms, on_overdue, e);

@@ -58,6 +58,9 @@ struct service {
 	/* Only for SERVICE_SINGLE, in a fiber, after config, conf and params have been read anew (what was there
 	 * stays valid); others are replaced by new workers. */
 	void (*reload)(struct service_ctx *svc);
+	/* A stop with a time limit lets everything go on as before while this says true, for half of that time at most: what is
+	 * begun and can't go on in the process that comes is to end well. */
+	bool (*is_amid)(struct service_ctx *svc);
 	/* In a fiber, after the last connection. When time is up before that, only a SERVICE_SINGLE's is called: it
 	 * saves what it owns, and takes nothing from under fibers that go on until the process ends. */
 	void (*stop)(struct service_ctx *svc);

@@ -220,6 +220,7 @@ const char *sasl_exchange_error(struct sasl_exchange *x);
 
 struct exchanges *exchanges_new(struct directoryd *d);
 void exchanges_free(struct exchanges **all);
+bool exchanges_are_under_way(const struct exchanges *all);
 void exchanges_set_delay(struct exchanges *all, int64_t first_ms);
 extern const struct ipc_handler auth_handlers[];
 extern const size_t auth_handlers_n;

@@ -97,6 +97,12 @@ void exchanges_free(struct exchanges **all)
 	mem_free(all);
 }
 
+bool exchanges_are_under_way(const struct exchanges *all)
+{
+	const struct exchange *youngest = list_entry(all->all.prev, struct exchange, link);
+	return !list_is_empty(&all->all) && youngest->until > clock_mono_ms();
+}
+
 void exchanges_set_delay(struct exchanges *all, int64_t first_ms)
 {
 	delays_set_first(all->delays, first_ms);

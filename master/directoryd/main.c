@@ -187,6 +187,13 @@ static void reload(struct service_ctx *svc)
 	exchanges_set_delay(d->exchanges, d->conf->failure_delay);
 }
 
+/* The library's part of an exchange can't be passed on. */
+static bool is_amid(struct service_ctx *svc)
+{
+	struct directoryd *d = svc->state;
+	return exchanges_are_under_way(d->exchanges);
+}
+
 /* Calls that were not done in time still use all of it, on threads and in the SASL library: then the process simply
  * ends. What has been answered is durable anyway. */
 static void stop(struct service_ctx *svc)
@@ -214,6 +221,7 @@ static const struct service directoryd = {
 	.start_user = start_user,
 	.serve = serve,
 	.reload = reload,
+	.is_amid = is_amid,
 	.stop = stop,
 };
 

@@ -11,7 +11,7 @@ import time
 import pytest
 import thurn as thurn_module
 from calls import BAD_MECHANISM, CONTINUE, FAILED, OK, TEMPFAIL, Door, Refused, blob
-from clients import Imap, sasl
+from clients import Imap, Pop, Submission, sasl
 
 USER = "anna@sandbox.test"
 
@@ -221,3 +221,41 @@ def test_a_session_survives_the_restart_of_directoryd_in_the_middle_of_its_login
         assert c.login("PLAIN", USER, t.password("anna"))[0]
 
 
+def test_exchanges_under_way_when_the_server_is_upgraded(instance):
+    """The old directoryd lets them come to their end, for half of the time that a stop has; one that does not come to its end holds
+    up nobody."""
+    t = instance(settings={"directoryd.failure_delay": "0", "master.shutdown_timeout": "60s"})
+    under_way = []
+    for client, tls, mechanism, user in ((Imap, "wrap", "SCRAM-SHA-256", "anna"), (Imap, "start", "LOGIN", "bert"),
+                                         (Pop, "wrap", "SCRAM-SHA-1", "anna"), (Submission, "start", "SCRAM-SHA-256", "bert")):
+        c = client(t, tls)
+        steps = c.steps(mechanism, thurn_module.address(user), t.password(user), None, b"")
+        c.send(c.auth_line(mechanism, next(steps)))
+        got = c.reply()
+        under_way.append((c, steps, steps.send(c.challenge(got)) if mechanism != "LOGIN" else next(steps)))
+    pid, = t.pids("directory")
+    upgrade = threading.Thread(target=t.thurn, args=("upgrade",))
+    upgrade.start()
+    t.wait_for_log("stop waits for what is begun service=directory", 30)
+    with Imap(t, "wrap") as c:  # all goes on meanwhile
+        assert c.login("PLAIN", USER, t.password("anna"))[0]
+    for c, steps, text in under_way:
+        while True:
+            c.send(text + "\r\n")
+            got = c.reply()
+            if not c.is_challenge(got):
+                break
+            text = steps.send(c.challenge(got))
+        assert c.ok(got), got
+        c.sock.close()
+    upgrade.join()
+    assert t.pids("directory") not in ([], [pid])
+    t.stop()
+    t.start(**{"master.shutdown_timeout": "1s"})
+    with Imap(t, "wrap") as c:
+        c.send(c.auth_line("LOGIN", None))
+        assert c.is_challenge(c.reply())
+        t.thurn("upgrade")
+        c.send(sasl.b64(USER.encode()) + "\r\n")
+        assert c.reply().startswith("a NO [UNAVAILABLE]")
+        assert c.login("PLAIN", USER, t.password("anna"))[0]

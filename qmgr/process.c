@@ -2,11 +2,10 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "mail/address.h"
 #include "qmgr/dispatch.h"
 #include "qmgr/ledger.h"
-#include "route/route.h"
+#include "route/cache.h"
 
 #define FIBERS	   32
 #define CACHE_MAX  10000 /* routes remembered */
@@ -17,14 +16,7 @@ struct process {
 	struct qmgr *q;
 	struct list waiting;
 	struct fiber_cond work;
-	struct hash *cache;
-	uint64_t changes; /* of the directory, that we heard of */
-};
-
-/* A route that was found a moment ago; one block. */
-struct cached {
-	int64_t until;
-	struct route route;
+	struct route_cache *routes;
 };
 
 /* A recipient that is to go to an agent, before it is in a job. */
@@ -41,77 +33,6 @@ struct routing {
 	struct hash *seen; /* addresses of this message, when it has several */
 	ARRAY(struct hop) hops;
 };
-
-/* --- routes --- */
-
-static void cache_clear(struct process *p)
-{
-	size_t at = 0;
-	struct span key;
-	void *value;
-	while (hash_next(p->cache, &at, &key, &value)) {
-		struct cached *c = value;
-		hash_remove(p->cache, key);
-		mem_free(&c);
-	}
-}
-
-/* The directory has changed, or it went: it may change unheard. */
-static void forget(void *arg)
-{
-	struct process *p = arg;
-	p->changes++;
-	cache_clear(p);
-}
-
-static void take_notice(void *arg, struct ipc_frame *frame)
-{
-	if (frame->type == dir_changed_msg.type)
-		forget(arg);
-}
-
-static char *keep(char **at, const char *s)
-{
-	size_t n = strlen(s) + 1;
-	char *to = *at;
-	memcpy(to, s, n);
-	*at += n;
-	return to;
-}
-
-static void cache_put(struct process *p, struct span key, const struct route *r)
-{
-	if (hash_count(p->cache) >= CACHE_MAX)
-		cache_clear(p);
-	size_t text = strlen(r->account) + strlen(r->canonical) + strlen(r->destination) + 3;
-	struct cached *c = mem_alloc(sizeof(*c) + text);
-	char *at = (char *)(c + 1);
-	c->until = clock_mono_ms() + CACHE_MS;
-	c->route = *r;
-	c->route.account = keep(&at, r->account);
-	c->route.canonical = keep(&at, r->canonical);
-	c->route.destination = keep(&at, r->destination);
-	struct cached *old = hash_set(p->cache, key, c);
-	mem_free(&old);
-}
-
-/* Only what sends mail on its way is remembered: refusals and aliases are always looked up. */
-static void route_of(
-	struct routing *g, struct span key, const struct address *a, struct route *route_r)
-{
-	struct process *p = g->p;
-	struct cached *c = hash_find(p->cache, key);
-	if (c && c->until > clock_mono_ms()) {
-		*route_r = c->route;
-		route_r->account = pool_strdup(g->m->pool, c->route.account);
-		route_r->destination = pool_strdup(g->m->pool, c->route.destination);
-		return;
-	}
-	uint64_t before = p->changes;
-	route_address(p->q->directory, g->m->pool, a->local, a->domain, "", route_r);
-	if (before == p->changes && (route_r->kind == ROUTE_LOCAL || route_r->kind == ROUTE_REMOTE))
-		cache_put(p, key, route_r);
-}
 
 static struct span key_of(struct pool *pool, const struct address *a)
 {
@@ -257,7 +178,7 @@ static void route_recipient(struct routing *g, uint32_t i)
 	struct span key = key_of(m->pool, &a);
 	if (!own && is_duplicate(g, i, key))
 		return;
-	route_of(g, key, &a, &route);
+	route_cached(g->p->routes, m->pool, &a, &route);
 	if (own && route.kind == ROUTE_ALIAS) {
 		route.kind = *route.account ? ROUTE_LOCAL : ROUTE_REFUSED;
 		route.status = "5.4.6";
@@ -412,10 +333,9 @@ struct process *process_new(struct qmgr *q)
 {
 	struct process *p = mem_new(struct process);
 	p->q = q;
-	p->cache = hash_new();
+	static const struct route_cache_conf routes = {.keep_ms = CACHE_MS, .max = CACHE_MAX};
+	p->routes = route_cache_new(q->directory, &routes);
 	list_init(&p->waiting);
-	ipc_client_on_notice(q->directory, take_notice, p);
-	ipc_client_on_end(q->directory, forget, p);
 	return p;
 }
 

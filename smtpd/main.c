@@ -44,6 +44,9 @@ static void watch_stop(void *arg)
 	session_stop_all(d);
 }
 
+/* A burst of mail for the same people asks once. */
+static const struct route_cache_conf kept_routes = {.keep_ms = 100, .max = 4096, .answers = true};
+
 static int start_user(struct service_ctx *svc, const char **err_r)
 {
 	struct smtpd *d = svc->state;
@@ -53,7 +56,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	d->auth = service_ipc_client(svc, "directory-auth");
 	d->qmgr = service_ipc_client(svc, "queue");
 	d->mechs = mech_cache_new();
-	d->lookups = lookup_cache_new(d->directory);
+	d->routes = route_cache_new(d->directory, &kept_routes);
 	const struct submitter_conf conf = {
 		.source = new_segment,
 		.arg = svc,
@@ -76,7 +79,7 @@ static void stop(struct service_ctx *svc)
 	ipc_client_free(&d->auth);
 	ipc_client_free(&d->qmgr);
 	mech_cache_free(&d->mechs);
-	lookup_cache_free(&d->lookups);
+	route_cache_free(&d->routes);
 	peer_names_close(&d->names);
 }
 

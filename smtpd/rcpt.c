@@ -124,7 +124,7 @@ void cmd_rcpt(struct session *s, struct span args)
 		refuse_one_too_many(s, pool_span(s->scratch, args));
 		return;
 	}
-	lookup_address(s->d, s->scratch, &rcpt.address, &route);
+	route_cached(s->d->routes, s->scratch, &rcpt.address, &route);
 	const char *address = queue_address(s, &rcpt.address, &route);
 	if (check_route(s, &route, address))
 		accept_recipient(s, &rcpt, address);

@@ -15,7 +15,7 @@
 #include "io/net.h"
 #include "params/smtpd.h"
 #include "queue/submit.h"
-#include "route/route.h"
+#include "route/cache.h"
 #include "service/service.h"
 #include "smtp/command.h"
 #include "tls/tls.h"
@@ -39,7 +39,6 @@ struct mode {
 const struct mode *mode_find(const char *name);
 
 struct mech_cache;
-struct lookup_cache;
 struct peer_names;
 
 struct smtpd {
@@ -52,7 +51,7 @@ struct smtpd {
 	struct ipc_client *directory, *auth, *qmgr;
 	struct submitter *submitter;
 	struct mech_cache *mechs;
-	struct lookup_cache *lookups;
+	struct route_cache *routes;
 	struct peer_names *names;          /* NULL: clients are not looked up */
 	struct list sessions;              /* struct session, for the notice of a shutdown */
 };
@@ -65,17 +64,5 @@ const char *mechs_offered(struct smtpd *d, struct pool *pool, bool tls);
 bool mech_needs_tls(const struct smtpd *d, const char *mechanism);
 struct mech_cache *mech_cache_new(void);
 void mech_cache_free(struct mech_cache **c);
-
-/* --- lookup.c --- */
-
-/* Where an address goes, answers that let it in kept for LOOKUP_KEEP_MS, or until the directory says that something has
- * changed: a burst of mail for the same people asks once. Refusals are always asked for anew. */
-#define LOOKUP_KEEP_MS  100
-#define LOOKUP_KEEP_MAX 4096
-void lookup_address(struct smtpd *d, struct pool *pool, const struct address *a,
-	struct route *route_r);
-/* Hears the client's notices; is freed after it. */
-struct lookup_cache *lookup_cache_new(struct ipc_client *directory);
-void lookup_cache_free(struct lookup_cache **c);
 
 #endif

@@ -65,7 +65,8 @@ static bool can_bind(const struct net_addr *a)
 	return ok;
 }
 
-/* Where ip_nonlocal_bind is set anything can: what goes to an own address comes from it. */
+/* Where ip_nonlocal_bind is set anything can: what goes to an own address comes from it. (From the first of its network, where
+ * an interface has several of one: the others are not known to be ours then.) */
 static bool comes_back(const struct net_addr *to)
 {
 	struct net_addr from = {.len = sizeof(from.sa)}, there = *to, plain;

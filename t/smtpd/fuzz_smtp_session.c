@@ -168,6 +168,7 @@ void route_address(struct ipc_client *directory, struct pool *pool, const char *
 	for (size_t i = 0; i < COUNT_OF(routes); i++)
 		if (strcmp(local, routes[i].local) == 0)
 			*route_r = routes[i].route;
+	route_r->destination = "";
 	route_r->account = "a1";
 	route_r->canonical = *domain ? pool_printf(pool, "canonical@%s", "sandbox.test") : "anna@sandbox.test";
 }

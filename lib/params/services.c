@@ -20,10 +20,12 @@ const struct params_service params_services[] = {
 		"program = smtpd\nlisten = *:465\ntls_wrap = yes\nuser = smtpd\nsegments = yes\n"
 		"min_workers = 1\nmax_workers = 8\nmode = submission\n" FEW,
 		"The same with TLS from the first octet."},
+	/* All its clients have one address: with a limit one of them would shut out the others that much sooner. A host with
+	 * users who are not to be trusted with that has unix:lmtp, whose mode lets in whom it should. */
 	{"lmtp",
 		"program = smtpd\nlisten = 127.0.0.1:24 unix:lmtp\nuser = smtpd\nsegments = yes\n"
 		"min_workers = 1\nmax_workers = 4\nmode = lmtp\n",
-		"Mail from other mail systems on this host."},
+		"Mail from other mail systems on this host, which share one address: it has no limit."},
 	{"sendmail",
 		"program = smtpd\nlisten = unix:submit\nlisten_mode = 666\nuser = smtpd\n"
 		"segments = yes\nmin_workers = 1\nmax_workers = 4\nconnections_per_address = 100\nmode = local\n",

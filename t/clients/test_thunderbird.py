@@ -1,4 +1,5 @@
-"""Thunderbird without a screen, driven by Marionette: it reads, searches, files, throws away, and sends; IDLE shows it new mail."""
+"""Thunderbird without a screen, driven by Marionette: it reads, searches, files, throws away, and sends; IDLE shows it new mail.
+One profile for all tests, which are steps of one story, in this order."""
 import json
 import signal
 import socket

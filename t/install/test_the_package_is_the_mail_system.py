@@ -9,6 +9,7 @@ import pytest
 import thurn as t
 
 USER = "root@post.machine.test"
+pytestmark = pytest.mark.limit(240)  # packages come and go; the usual is some seconds a test
 APT = "apt-get -y -q -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io "
 MANY = "--force-depends --force-unsafe-io"  # mail programs may depend on some mail system
 READ = """

@@ -95,7 +95,7 @@ static void changes(void **state)
 {
 	struct pool *pool = pool_new("test");
 	struct dir_target targets[] = {{"a@x.test"}};
-	struct dir_entry entries[] = {{"n", "a", "t", 1, 2, true, false}, {"m", "", "", 0, 0, false, true}};
+	struct dir_entry entries[] = {{"n", "a", "t", 1, 2, true, false, true}, {"m", "", "", 0, 0, false, true, false}};
 	struct dir_user_change user = {"u@x", "pw", "$6$h", 3, 4}, user2;
 	struct dir_alias_change alias = {"al@x", {targets, 1}}, alias2;
 	struct dir_list_request list = {"@x", "k", 9}, list2;
@@ -115,6 +115,7 @@ static void changes(void **state)
 	const struct dir_entry *e = page2.entries.v;
 	assert_true(page2.more && page2.entries.n == 2);
 	assert_true(e[0].over_quota && !e[0].has_password && e[1].has_password);
+	assert_true(e[0].disabled && !e[1].disabled);
 	assert_string_equal(e[0].text, "t");
 	round_trip(pool, &dir_aliases_load_msg, &all, &all2);
 	assert_int_equal(all2.entries.n, 2);

@@ -179,7 +179,7 @@ static int read_messages(struct appending *a)
 
 	while (how == IMAP_READ_LITERAL) {
 		struct imap_parse *c = &a->cmd->args;
-		struct message_args args;
+		struct message_args args = {0};
 		bool good = !c->err && parse_message(c, &args) && is_at_literal(c);
 		if (!good && a->cmd->status == CMD_NONE)
 			cmd_bad_args(a->cmd);

@@ -6,6 +6,7 @@
  */
 #include "store/check.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ struct checking {
 	struct pool *pool;
 	uint64_t until;
 	bool rebuild, wrong;
+	bool failed; /* a checkpoint can't be looked at now */
 	void (*say)(void *arg, const char *sentence);
 	void *arg;
 	struct check_report *report;
@@ -178,16 +180,16 @@ static int take_rows(void *arg, const struct record *r)
 }
 
 /* Rows that a checkpoint has are there, whatever became of the log before it. */
-static void map_checkpoints(struct account *a, struct hash *indexes)
+static int map_checkpoints(struct account *a, struct hash *indexes)
 {
 	for (size_t i = 0; i < a->live.boxes.n; i++)
-		index_map(index_of(indexes, a->live.boxes.v[i]->id), a->dirfd, a->id);
+		if (index_map(index_of(indexes, a->live.boxes.v[i]->id), a->dirfd, a->id) < 0)
+			return -1;
+	return 0;
 }
 
-void account_recount(struct account *a)
+static void recount(struct account *a, struct hash *indexes)
 {
-	struct hash *indexes = hash_new();
-	map_checkpoints(a, indexes);
 	struct log_walk walk = {
 		.at = LOG_FIRST,
 		.floor = a->live.at,
@@ -202,7 +204,17 @@ void account_recount(struct account *a)
 		m->size = 0;
 		recount_mailbox(&a->live, m, hash_find_u32(indexes, m->id));
 	}
+}
+
+int account_recount(struct account *a)
+{
+	struct hash *indexes = hash_new();
+	int rc = map_checkpoints(a, indexes), cause = errno;
+	if (rc == 0)
+		recount(a, indexes);
 	free_indexes(&indexes);
+	errno = cause;
+	return rc;
 }
 
 static void say_counters(struct checking *c, const struct mailbox *m, const struct counts *was)
@@ -248,8 +260,10 @@ static bool rows_agree(const struct index *stored, const struct index *replayed)
 static int stored_index(struct checking *c, const struct mailbox *m, struct index *x)
 {
 	index_init(x, m->id);
-	if (!index_map(x, c->a->dirfd, c->a->id))
-		return 0;
+	int rc = index_map(x, c->a->dirfd, c->a->id);
+	c->failed |= rc < 0;
+	if (rc <= 0)
+		return rc;
 	return m->last >= x->at && index_catch_up(x, &c->log, m->last) != 0 ? -1 : 1;
 }
 
@@ -333,8 +347,10 @@ static void check_tree(struct checking *c)
 	char *bytes;
 	size_t n;
 	struct tree stored;
-	if (os_read_file(c->a->dirfd, "tree", TREE_FILE_MAX, &bytes, &n) < 0)
+	if (os_read_file(c->a->dirfd, "tree", TREE_FILE_MAX, &bytes, &n) < 0) {
+		c->failed |= log_is_trouble(errno);
 		return; /* none yet */
+	}
 	tree_init(&stored, true);
 	bool good =
 		tree_parse(&stored, c->a->id, span_make(bytes, n)) == 0 && stored.at <= c->until;
@@ -479,11 +495,13 @@ static void rebuild(struct checking *c)
 static int check(void *arg)
 {
 	struct checking *c = arg;
-	if (walk_log(c) < 0)
+	if (log_open_all(&c->log) < 0 || walk_log(c) < 0)
 		return -1;
 	check_tree(c); /* before the counters are set right */
 	for (size_t i = 0; i < c->tree.boxes.n; i++)
 		check_rows(c, c->tree.boxes.v[i]);
+	if (c->failed) /* what they alone know must not be taken for lost */
+		return -1;
 	check_counters(c);
 	for (size_t i = 0; i < c->tree.boxes.n; i++)
 		check_bodies(c, c->tree.boxes.v[i]);

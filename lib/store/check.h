@@ -4,7 +4,8 @@
 
 #include "store/account.h"
 
-/* At load, after damaged ranges were skipped: sets the live tree's counters from the rows. */
-void account_recount(struct account *a);
+/* At load, after damaged ranges were skipped: sets the live tree's counters from the rows. 0, or -1 with errno when
+ * checkpoints can't be looked at. */
+int account_recount(struct account *a);
 
 #endif

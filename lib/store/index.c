@@ -122,7 +122,7 @@ int index_map(struct index *x, int dirfd, const char *account)
 	index_name(name, x->mailbox);
 	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return 0;
+		return log_is_trouble(errno) ? -1 : 0;
 	int rc = 0;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= CHECKPOINT_HEADER &&
 		mapping_open(&x->map, fd, (size_t)st.st_size, false) == 0)

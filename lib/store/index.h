@@ -74,8 +74,8 @@ static inline bool index_is_bad(const struct index *x)
 	return x->damaged || mapping_is_bad(&x->map);
 }
 
-/* Maps the checkpoint: 1, 0 there is none that can be used (the index stays empty). Reads the whole
- * file through (the sum), which also brings it into memory: for helper threads. */
+/* Maps the checkpoint: 1, 0 there is none that can be used (the index stays empty), -1 with errno it can't be looked
+ * at now. Reads the whole file through (the sum), which also brings it into memory: for helper threads. */
 int index_map(struct index *x, int dirfd, const char *account);
 /* Applies a record: what of it concerns this mailbox. 0, or -1 damaged. */
 int index_apply(struct index *x, const struct record *r, uint64_t origin);

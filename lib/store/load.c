@@ -51,42 +51,56 @@ static int make_in(int partition, const char *id)
 	return rc < 0 ? -1 : open_in(partition, id);
 }
 
+static enum store_status fail_folder(const struct account *a)
+{
+	log_error("The folder of account %s can't be used: %m.", a->id);
+	return store_status_of(errno);
+}
+
 static enum store_status open_folder(struct account *a, bool create)
 {
 	const struct store *s = a->store;
 	int partition = s->partitions[0].fd;
 	a->dirfd = -1;
+	uint64_t files = 0;
 	for (size_t i = 0; a->dirfd < 0 && i < s->npartitions; i++) {
 		a->dirfd = open_in(s->partitions[i].fd, a->id);
 		if (a->dirfd >= 0)
 			partition = s->partitions[i].fd;
+		else if (log_is_trouble(errno)) /* perhaps it is there: made anew it would be empty */
+			return fail_folder(a);
 	}
 	if (a->dirfd < 0 && !create)
 		return STORE_NOT_FOUND;
+	if (a->dirfd >= 0 && log_count_files(a->dirfd, &files) < 0)
+		return fail_folder(a);
 	/* Without a log its maker, too, is not done with the folders. */
-	if (a->dirfd < 0 || (create && log_count_files(a->dirfd) == 0)) {
+	if (a->dirfd < 0 || (create && !files)) {
 		if (a->dirfd >= 0)
 			close(a->dirfd);
 		a->dirfd = make_in(partition, a->id);
 	}
 	/* Not synced: a folder of caches, and a new account's folder is synced when its log is in
 	 * it. */
-	if (a->dirfd < 0 || (mkdirat(a->dirfd, "index", 0700) < 0 && errno != EEXIST)) {
-		log_error("The folder of account %s can't be made: %m.", a->id);
-		return store_status_of(errno);
-	}
+	if (a->dirfd < 0 || (mkdirat(a->dirfd, "index", 0700) < 0 && errno != EEXIST))
+		return fail_folder(a);
 	return STORE_OK;
 }
 
 /* --- the tree --- */
 
-static void load_tree(struct account *a)
+/* One that is there and can't be read now is not one that isn't there: it may know what the log has lost. */
+static enum store_status load_tree(struct account *a)
 {
 	char *bytes;
 	size_t n;
 	tree_init(&a->live, true);
-	if (os_read_file(a->dirfd, "tree", TREE_FILE_MAX, &bytes, &n) < 0)
-		return;
+	if (os_read_file(a->dirfd, "tree", TREE_FILE_MAX, &bytes, &n) < 0) {
+		if (!log_is_trouble(errno) || errno == EFBIG)
+			return STORE_OK;
+		log_error("The checkpoint of account %s can't be read: %m.", a->id);
+		return store_status_of(errno);
+	}
 	if (tree_parse(&a->live, a->id, span_make(bytes, n)) < 0) {
 		log_warning(
 			"The checkpoint of account %s is damaged; its log is read instead.", a->id);
@@ -94,6 +108,7 @@ static void load_tree(struct account *a)
 		tree_init(&a->live, true);
 	}
 	free(bytes);
+	return STORE_OK;
 }
 
 static void drop_pending(struct account *a)
@@ -293,9 +308,15 @@ static enum store_status begin_epoch(struct account *a)
 
 static enum store_status find_segments(struct account *a)
 {
-	uint64_t files = log_count_files(a->dirfd);
+	uint64_t files;
+	bool counted = log_count_files(a->dirfd, &files) == 0;
 	log_forget_after(&a->log, 0);
-	log_know(&a->log, files);
+	if (counted)
+		log_know(&a->log, files);
+	if (!counted || log_open_all(&a->log) < 0) {
+		log_error("The log of account %s can't be opened: %m.", a->id);
+		return store_status_of(errno);
+	}
 	if (!files && log_add_segment(&a->log, LOG_FIRST, 0) < 0) {
 		log_error("The log of account %s can't be made: %m.", a->id);
 		return store_status_of(errno);
@@ -318,8 +339,10 @@ enum store_status account_recover(struct account *a, bool fresh)
 		status = find_end(a);
 	if (status != STORE_OK)
 		return status;
-	if (a->damaged && a->loading)
-		account_recount(a);
+	if (a->damaged && a->loading && account_recount(a) < 0) {
+		log_error("The checkpoints of account %s can't be read: %m.", a->id);
+		return store_status_of(errno);
+	}
 	adopt_head(a);
 	if (a->loading)
 		copy_shown(a);
@@ -414,7 +437,10 @@ enum store_status account_load(struct account *a, bool create)
 	if (status != STORE_OK)
 		return status;
 	a->log.direct = true;
-	bool has_log = log_count_files(a->dirfd) > 0;
+	uint64_t files;
+	if (log_count_files(a->dirfd, &files) < 0)
+		return fail_folder(a);
+	bool has_log = files > 0;
 	if (!has_log && !create)
 		return STORE_NOT_FOUND;
 	if (head_open(&a->head, a->dirfd, true) < 0) {
@@ -422,13 +448,15 @@ enum store_status account_load(struct account *a, bool create)
 		return store_status_of(errno);
 	}
 	tree_fini(&a->live);
-	load_tree(a);
-	status = replay(a);
+	status = load_tree(a);
+	if (status == STORE_OK)
+		status = replay(a);
 	if (status == STORE_DAMAGED) {
 		forget_memory(a);
 		tree_init(&a->shown, false);
-		load_tree(a);
-		status = load_locked(a, !has_log);
+		status = load_tree(a);
+		if (status == STORE_OK)
+			status = load_locked(a, !has_log);
 	}
 	a->log.direct = false;
 	log_drop_window(&a->log);

@@ -65,25 +65,33 @@ static int segment_name(char name[32], uint64_t number)
 	return snprintf(name, 32, "log.%llu", (unsigned long long)number);
 }
 
-static bool file_exists(int dirfd, uint64_t number)
+bool log_is_trouble(int error)
+{
+	return error && error != ENOENT && error != ENOTDIR && error != ELOOP && error != EISDIR && error != ENXIO;
+}
+
+/* 1, 0, -1 with errno. */
+static int file_exists(int dirfd, uint64_t number)
 {
 	char name[32];
 	segment_name(name, number);
-	return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return log_is_trouble(errno) ? -1 : 0;
 }
 
 /* Numbers are dense: gallop, then halve. */
-uint64_t log_count_files(int dirfd)
+int log_count_files(int dirfd, uint64_t *n_r)
 {
 	uint64_t have = 0, step = 1;
-	while (file_exists(dirfd, have + step)) {
+	int rc;
+	for (; (rc = file_exists(dirfd, have + step)) > 0; step *= 2)
 		have += step;
-		step *= 2;
-	}
-	for (; step; step /= 2)
-		if (file_exists(dirfd, have + step))
+	for (; rc >= 0 && step; step /= 2)
+		if ((rc = file_exists(dirfd, have + step)) > 0)
 			have += step;
-	return have;
+	*n_r = have;
+	return rc < 0 ? -1 : 0;
 }
 
 void log_know(struct log *log, uint64_t number)
@@ -120,6 +128,7 @@ static bool ask_first_record(struct segment *seg)
 	char bytes[RECORD_HEADER];
 	if (os_pread_all(seg->fd, bytes, sizeof(bytes), SEGMENT_HEADER) < 0)
 		return false;
+	errno = 0;
 	struct reader in = reader_of(span_make(bytes, sizeof(bytes)));
 	seg->salt = get_u32(&in);
 	get_u32(&in);
@@ -129,6 +138,7 @@ static bool ask_first_record(struct segment *seg)
 	       record_parse_header(span_make(bytes, sizeof(bytes)), seg->salt, seg->base, &r);
 }
 
+/* 0, or -1 with errno, which is no trouble when it is damaged. */
 static int open_segment(struct log *log, struct segment *seg)
 {
 	char name[32], bytes[SEGMENT_HEADER];
@@ -137,22 +147,50 @@ static int open_segment(struct log *log, struct segment *seg)
 	if (seg->fd < 0)
 		return -1;
 	struct stat st;
-	if (fstat(seg->fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (fstat(seg->fd, &st) < 0)
+		return -1;
+	errno = 0;
+	if (!S_ISREG(st.st_mode))
 		return -1;
 	seg->room = (uint64_t)st.st_size;
 	bool whole = os_pread_all(seg->fd, bytes, sizeof(bytes), 0) == 0 &&
 		     parse_segment_header(log, span_make(bytes, sizeof(bytes)), seg);
-	return whole || ask_first_record(seg) ? 0 : -1;
+	return whole || (!log_is_trouble(errno) && ask_first_record(seg)) ? 0 : -1;
+}
+
+static void try_to_open(struct log *log, struct segment *seg)
+{
+	if (open_segment(log, seg) == 0)
+		return;
+	if (log_is_trouble(errno)) {
+		log->trouble = errno;
+		if (seg->fd >= 0)
+			close(seg->fd);
+		seg->fd = -1;
+	} else {
+		seg->bad = true;
+	}
 }
 
 struct segment *log_segment(struct log *log, uint64_t number)
 {
+	log->trouble = 0;
 	if (number < 1 || number > log->n)
 		return NULL;
 	struct segment *seg = log->v[number - 1];
 	if (seg->fd < 0 && !seg->bad)
-		seg->bad = open_segment(log, seg) < 0;
-	return seg->bad ? NULL : seg;
+		try_to_open(log, seg);
+	return seg->bad || seg->fd < 0 ? NULL : seg;
+}
+
+int log_open_all(struct log *log)
+{
+	for (uint64_t number = 1; number <= log->n; number++)
+		if (!log_segment(log, number) && log->trouble) {
+			errno = log->trouble;
+			return -1;
+		}
+	return 0;
 }
 
 uint64_t log_segment_end(struct log *log, const struct segment *seg)
@@ -160,6 +198,8 @@ uint64_t log_segment_end(struct log *log, const struct segment *seg)
 	uint64_t end = UINT64_MAX;
 	for (uint64_t number = seg->number + 1; number <= log->n; number++) {
 		const struct segment *next = log_segment(log, number);
+		if (!next && log->trouble)
+			return seg->base;
 		if (next && next->base < end)
 			end = next->base;
 	}
@@ -170,15 +210,18 @@ uint64_t log_segment_end(struct log *log, const struct segment *seg)
  * them. So the last one that begins at or before the position has it, and segments are few. */
 struct segment *log_find(struct log *log, uint64_t at)
 {
+	log->trouble = 0;
 	if (log->found && at >= log->found->base && at < log->found_end)
 		return log->found;
 	for (uint64_t number = log->n; number >= 1; number--) {
 		struct segment *seg = log_segment(log, number);
+		if (!seg && log->trouble)
+			return NULL;
 		if (!seg || seg->base > at)
 			continue;
-		log->found = seg;
 		log->found_end = log_segment_end(log, seg);
-		return seg;
+		log->found = log->trouble ? NULL : seg;
+		return log->found;
 	}
 	return NULL;
 }
@@ -233,7 +276,7 @@ int log_add_segment(struct log *log, uint64_t base, uint32_t salt)
 	uint64_t number = log->n + 1;
 	int rc = make_segment_file(log, number, base, salt);
 	/* A writer was killed before head named it: what is in there does not exist. */
-	if (rc < 0 && errno == EEXIST && remove_segment_file(log, number) == 0)
+	if (rc < 0 && errno == EEXIST && number > 1 && remove_segment_file(log, number) == 0)
 		rc = make_segment_file(log, number, base, salt);
 	if (rc < 0)
 		return -1;
@@ -336,6 +379,10 @@ static int try_fill_window(struct log *log, uint64_t at, size_t n)
 	struct log_window *w = &log->window;
 	struct segment *seg = log_find(log, at);
 	w->n = 0;
+	if (!seg && log->trouble) {
+		errno = log->trouble;
+		return -1;
+	}
 	if (!seg || at >= log->limit)
 		return 0;
 	size_t want = num_max(n, WINDOW);
@@ -344,6 +391,10 @@ static int try_fill_window(struct log *log, uint64_t at, size_t n)
 		at -= at - seg->base < back ? at - seg->base : back;
 	}
 	uint64_t end = log_segment_end(log, seg);
+	if (log->trouble) {
+		errno = log->trouble;
+		return -1;
+	}
 	if (end > log->limit)
 		end = log->limit;
 	if (end - at < want)
@@ -416,6 +467,10 @@ int log_get(struct log *log, uint64_t at, struct record *record_r)
 		return -1;
 	const struct segment *seg = log_find(log, at); /* not before: seeing may wait */
 	uint32_t salt = seg ? seg->salt : 0;
+	if (!seg && log->trouble) {
+		errno = log->trouble;
+		return -1;
+	}
 	if (!seg || !record_parse_header(bytes, salt, at, record_r))
 		return 0;
 	if (see(log, at, record_r->length, &bytes) < 0)

@@ -40,21 +40,28 @@ struct log {
 	uint64_t n;	     /* number of the current segment */
 	struct segment *found; /* what log_find found last, NULL: nothing yet */
 	uint64_t found_end;
+	int trouble;	       /* errno of the last segment that could not be looked at */
 	struct log_window window;
 };
 
 void log_init(struct log *log, int dirfd, const char *account);
 void log_fini(struct log *log); /* waits for syncs under way */
 
-/* Number of the last segment file that is there; 0 none. */
-uint64_t log_count_files(int dirfd);
+/* Is this errno the trouble of a moment (descriptors, memory, the medium)? Then nothing follows from it about what is
+ * there and what is whole, and nothing may be made anew because of it. */
+bool log_is_trouble(int error);
+
+/* Number of the last segment file that is there; 0 none: 0, or -1 with errno. */
+int log_count_files(int dirfd, uint64_t *n_r);
 /* Later segments were set aside, or are to be opened anew. */
 void log_forget_after(struct log *log, uint64_t number);
 /* The current segment is `number` now. */
 void log_know(struct log *log, uint64_t number);
-/* Opened and checked; NULL when it can't be used. */
+/* Opened and checked; NULL when it can't be used, or with log->trouble when it could not be looked at now. */
 struct segment *log_segment(struct log *log, uint64_t number);
-/* The segment that holds the position; NULL none. */
+/* Each of them, once: 0, or -1 with errno when one could not be looked at. Whoever decides what is damaged asks first. */
+int log_open_all(struct log *log);
+/* The segment that holds the position; NULL none, or with log->trouble. */
 struct segment *log_find(struct log *log, uint64_t at);
 /* Either may be forgotten whenever this fiber waits (another one may recover the account), but between these two. */
 void log_hold_segment(struct segment *seg);
@@ -64,7 +71,8 @@ void log_release_segment(struct segment *seg);
 uint64_t log_segment_end(struct log *log, const struct segment *seg);
 
 /* Makes segment n + 1 with this base and makes it current; its name is not durable yet. salt 0: a
- * new one. A file of that name that a killed writer left is replaced. -1 with errno. */
+ * new one. A file of that name that a killed writer left is replaced, but for the first: that is never
+ * left behind an account without any. -1 with errno. */
 int log_add_segment(struct log *log, uint64_t base, uint32_t salt);
 /* The current segment, just added, is not needed: its file goes, the one before is current again.
  * Keeps errno. */

@@ -3,6 +3,7 @@
  * has grown, and the sync of lazy records. Long parts run on helper threads over a log handle of
  * their own.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -98,7 +99,9 @@ static int fill_index(struct rows_job *job)
 static int load_rows(void *arg)
 {
 	struct rows_job *job = arg;
-	index_map(job->index, job->a->dirfd, job->a->id);
+	if (index_map(job->index, job->a->dirfd, job->a->id) < 0)
+		return -1;
+	errno = 0; /* damage has none */
 	return job->last >= job->index->at ? fill_index(job) : 0;
 }
 
@@ -130,7 +133,7 @@ static enum store_status load_index(struct account *a, const struct mailbox *m, 
 	struct rows_job job = rows_job_of(a, x, m, 0);
 	uint32_t id = m->id;
 	if (io_call(load_rows, &job) < 0)
-		return STORE_DAMAGED;
+		return log_is_trouble(errno) ? STORE_FAILED : STORE_DAMAGED;
 	while ((m = tree_find(&a->shown, id)) && m->last >= x->at) {
 		a->log.limit = a->live.at;
 		if (index_catch_up(x, &a->log, m->last) != 0)

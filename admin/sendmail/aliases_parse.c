@@ -28,6 +28,29 @@ static bool is_special(struct span target)
 	return target.n && (target.p[0] == '|' || target.p[0] == '/' || target.p[0] == ':');
 }
 
+static int fail_special(struct parse *p, unsigned line, struct span target)
+{
+	return fail(p, line, span_trim(target), "is a command, a file or a list, which aliases can't be yet.");
+}
+
+/* Spelled and read again, as it will be in an envelope; the comma parts targets. */
+static int put_target(struct parse *p, unsigned line, const struct address_item *item, struct str *out)
+{
+	struct address whole, raw = {
+		.local = pool_span(p->pool, item->local),
+		.domain = item->domain.n ? pool_span(p->pool, item->domain) : "",
+	};
+	const char *text = address_text(p->pool, &raw), *why;
+	if (is_special(item->local)) /* in a group, or behind a comment */
+		return fail_special(p, line, item->local);
+	if (strchr(text, ',') || address_parse(span_of(text), ADDRESS_UTF8_OK | ADDRESS_NO_DOMAIN_OK, p->pool,
+					 &whole, &why) < 0)
+		return fail(p, line, span_of(text), "is no address that an alias can lead to.");
+	str_puts(out, out->len ? ", " : "");
+	address_put(out, &whole);
+	return 0;
+}
+
 static int put_targets(struct parse *p, unsigned line, struct span value, struct str *out)
 {
 	struct address_reader reader;
@@ -35,20 +58,15 @@ static int put_targets(struct parse *p, unsigned line, struct span value, struct
 	struct span rest = value, piece;
 	while (span_split(&rest, ',', &piece))
 		if (is_special(piece))
-			return fail(p, line, span_trim(piece),
-				"is a command, a file or a list, which aliases can't be yet.");
+			return fail_special(p, line, piece);
 	address_reader_init(&reader, value, p->pool);
 	while (address_read(&reader, &item)) {
-		struct address target = {
-			.local = pool_span(p->pool, item.local),
-			.domain = item.domain.n ? pool_span(p->pool, item.domain) : "",
-		};
 		if (item.kind != ADDRESS_MAILBOX)
 			continue;
 		if (!item.local.n)
 			return fail(p, line, span_trim(value), "holds no address.");
-		str_puts(out, out->len ? ", " : "");
-		address_put(out, &target);
+		if (put_target(p, line, &item, out) < 0)
+			return -1;
 	}
 	return out->len ? 0 : fail(p, line, span_trim(value), "holds no address.");
 }

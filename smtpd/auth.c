@@ -75,9 +75,11 @@ static void failed(struct session *s, const char *mechanism, const char *why)
 	reply_and_close(s, 421, "4.7.0", "Too many failed logins");
 }
 
-static void succeeded(struct session *s, const char *mechanism, const struct dir_auth_reply *r)
+static void succeeded(struct session *s, const char *mechanism, const struct dir_auth_reply *r,
+	uint64_t since)
 {
 	s->user = pool_strdup(s->conn->pool, r->user);
+	auth_enter_as(s->d->accounts, r->user, r->account, since, &s->login);
 	if (s->log)
 		s->log->user = s->user;
 	log_info("login ip=%s mechanism=%s tls=%s", s->conn->peer_ip, mechanism,
@@ -106,6 +108,7 @@ static void exchange(struct session *s, const char *mechanism, const struct span
 	struct auth *auth = NULL;
 	struct dir_auth_reply r = {0};
 	const struct smtp_fault *fault = NULL;
+	uint64_t since = auth_changes(s->d->accounts);
 	enum auth_state state = auth_start(s->d->auth, pool, &rq, &auth, &r);
 	while (state == AUTH_CONTINUE && !(fault = challenge(s, r.data, &answer)))
 		state = auth_step(&auth, pool, str_span(&answer), &r);
@@ -114,7 +117,7 @@ static void exchange(struct session *s, const char *mechanism, const struct span
 	if (answer.s)
 		explicit_bzero(answer.s, answer.cap);
 	if (state == AUTH_OK)
-		succeeded(s, mechanism, &r);
+		succeeded(s, mechanism, &r, since);
 	else if (state == AUTH_FAILED)
 		failed(s, mechanism, r.text ? r.text : "");
 	else

@@ -8,11 +8,19 @@ static const struct smtp_fault disk_full = {452, "4.3.1", "Insufficient system s
 static const struct smtp_fault no_queue = {451, "4.3.0", "No mail can be accepted now"};
 static const struct smtp_fault not_yours = {
 	553, "5.7.1", "Sender address not owned by the user who logged in"};
+static const struct smtp_fault no_user = {530, "5.7.0", "The user who logged in is none any more"};
+static const struct smtp_fault cannot_say = {451, "4.3.0", "Sender can't be checked now"};
 
-static bool may_use_sender(struct session *s)
+/* Who logged in may have gone since. (Local users are the kernel's.) */
+static const struct smtp_fault *user_fault(struct session *s)
 {
-	return !s->mode->owns_sender ||
-		directory_may_send(s->d->directory, s->scratch, s->user, s->tx.sender);
+	if (!s->user || s->mode->bit == MODE_LOCAL)
+		return NULL;
+	const char *sender = s->mode->owns_sender ? s->tx.sender : "";
+	int rc = directory_may_send(s->d->directory, s->scratch, s->user, sender);
+	if (rc < 0)
+		return &cannot_say;
+	return rc ? NULL : s->mode->owns_sender ? &not_yours : &no_user;
 }
 
 static const struct smtp_fault *check(struct session *s)
@@ -27,7 +35,7 @@ static const struct smtp_fault *check(struct session *s)
 	case SUBMIT_FAILED:
 		return &no_queue;
 	}
-	return may_use_sender(s) ? NULL : &not_yours;
+	return user_fault(s);
 }
 
 /* From local programs a name alone is a user of this system. */

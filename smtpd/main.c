@@ -55,6 +55,7 @@ static int start_user(struct service_ctx *svc, const char **err_r)
 	d->directory = service_ipc_client(svc, "directory");
 	d->auth = service_ipc_client(svc, "directory-auth");
 	d->qmgr = service_ipc_client(svc, "queue");
+	d->accounts = auth_accounts_new(d->auth);
 	d->mechs = mech_cache_new();
 	d->routes = route_cache_new(d->directory, &kept_routes);
 	const struct submitter_conf conf = {

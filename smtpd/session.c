@@ -8,6 +8,7 @@
 #include "smtpd/local.h"
 #include "smtpd/peer_name.h"
 
+#define GONE_TEXT "The user who logged in is none any more"
 #define BYE_PENDING_MAX 4096 /* a client that has not read that much hears no last word */
 
 enum {
@@ -100,6 +101,8 @@ static bool read_command(struct session *s)
 	s->parked = !(s->state & (ST_MAIL | ST_RCPT | ST_BDAT));
 	int rc = stream_read_line(s->stream, SMTP_COMMAND_MAX, &line, &crlf);
 	s->parked = false;
+	if (s->gone && rc == 1)
+		return true; /* hears why instead of an answer */
 	if (rc == STREAM_TOO_LONG) {
 		refuse(s, &too_long, "");
 		return true;
@@ -123,6 +126,10 @@ static void say_timeout(struct session *s)
 static void commands(struct session *s)
 {
 	while (!s->closing) {
+		if (s->gone) {
+			reply_and_close(s, 421, "4.7.0", GONE_TEXT);
+			break;
+		}
 		if (s->d->svc->closing && !(s->state & (ST_MAIL | ST_RCPT | ST_BDAT))) {
 			reply_and_close(s, 421, "4.3.2", "Shutting down");
 			break;
@@ -161,6 +168,26 @@ void session_note_tls(struct session *s)
 	s->tls = pool_printf(s->conn->pool, "%s with cipher %s", info.protocol, info.cipher);
 }
 
+/* The last word to one whose fiber waits for the client, between messages; others look by themselves, after their
+ * command. */
+static void dismiss(struct session *s, const char *status, const char *text)
+{
+	if (!s->parked || s->closing)
+		return;
+	s->closing = true;
+	if (stream_pending(s->stream) < BYE_PENDING_MAX) /* nobody may be waited for here */
+		reply(s, 421, status, text);
+	stream_flush_try(s->stream);
+	shutdown(stream_fd(s->stream), SHUT_RD);
+}
+
+static void user_gone(struct auth_login *login)
+{
+	struct session *s = container_of(login, struct session, login);
+	s->gone = true;
+	dismiss(s, "4.7.0", GONE_TEXT);
+}
+
 static void init(struct session *s, struct conn *conn)
 {
 	struct smtpd *d = conn->svc->state;
@@ -174,6 +201,8 @@ static void init(struct session *s, struct conn *conn)
 		.scratch = pool_new("smtp command"),
 		.started = clock_mono_ms(),
 	};
+	list_init(&s->login.link);
+	s->login.gone = user_gone;
 	s->log = log_context_swap(NULL);
 	log_context_swap(s->log);
 	s->tx.pool = pool_new("smtp transaction");
@@ -187,6 +216,7 @@ static void init(struct session *s, struct conn *conn)
 
 static void fini(struct session *s)
 {
+	auth_leave(s->d->accounts, &s->login);
 	transaction_reset(s);
 	array_fini(&s->tx.rcpts);
 	pool_free(&s->tx.pool);
@@ -216,17 +246,8 @@ void session_serve(struct conn *conn)
 
 void session_stop_all(struct smtpd *d)
 {
-	list_each(l, &d->sessions)
-	{
-		struct session *s = list_entry(l, struct session, link);
-		if (!s->parked)
-			continue; /* says it itself, after the message */
-		s->closing = true;
-		if (stream_pending(s->stream) < BYE_PENDING_MAX) /* nobody may be waited for here */
-			reply(s, 421, "4.3.2", "Shutting down");
-		stream_flush_try(s->stream);
-		shutdown(stream_fd(s->stream), SHUT_RD);
-	}
+	list_each (l, &d->sessions)
+		dismiss(list_entry(l, struct session, link), "4.3.2", "Shutting down");
 }
 
 #define ALL  (MODE_SMTP | MODE_SUBMISSION | MODE_LMTP | MODE_LOCAL)

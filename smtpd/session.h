@@ -47,6 +47,8 @@ struct session {
 	bool esmtp;
 	const char *helo;           /* "" before hello */
 	const char *user;           /* who logged in; NULL */
+	struct auth_login login;
+	bool gone;                  /* that user is */
 	bool messenger;             /* local: tells for whom it comes (local.h) */
 	const char *tls;            /* "TLSv1.3 with cipher ..."; NULL */
 	struct log_context *log;

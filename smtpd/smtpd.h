@@ -11,7 +11,7 @@
 #ifndef SMTPD_SMTPD_H
 #define SMTPD_SMTPD_H
 
-#include "auth/auth.h"
+#include "auth/accounts.h"
 #include "io/net.h"
 #include "params/smtpd.h"
 #include "queue/submit.h"
@@ -50,6 +50,7 @@ struct smtpd {
 	struct net_list *networks;
 	struct ipc_client *directory, *auth, *qmgr;
 	struct submitter *submitter;
+	struct auth_accounts *accounts;    /* whom sessions of this process are logged in as */
 	struct mech_cache *mechs;
 	struct route_cache *routes;
 	struct peer_names *names;          /* NULL: clients are not looked up */

@@ -149,16 +149,27 @@ static struct auth_account *get(struct auth_accounts *a, const char *id, const c
 	return account;
 }
 
+uint64_t auth_changes(const struct auth_accounts *a)
+{
+	return a->changes;
+}
+
+void auth_enter_as(struct auth_accounts *a, const char *user, const char *account, uint64_t since,
+	struct auth_login *login)
+{
+	login->account = get(a, account, user);
+	list_add_tail(&login->account->logins, &login->link);
+	if (a->changes != since) /* between the answer and now, as far as we know */
+		make_due(a, login->account, true);
+}
+
 bool auth_enter(struct auth_accounts *a, struct pool *pool, struct span ticket, const char *service,
 	struct auth_login *login, struct dir_redeem_reply *reply_r)
 {
 	uint64_t before = a->changes;
 	if (!auth_redeem(a->client, pool, ticket, service, reply_r))
 		return false;
-	login->account = get(a, reply_r->account, reply_r->user);
-	list_add_tail(&login->account->logins, &login->link);
-	if (a->changes != before) /* between the answer and now, as far as we know */
-		make_due(a, login->account, true);
+	auth_enter_as(a, reply_r->user, reply_r->account, before, login);
 	return true;
 }
 

@@ -24,6 +24,12 @@ struct auth_accounts *auth_accounts_new(struct ipc_client *c);
 /* auth_redeem; when it returns true, no change of the account since then is missed. */
 bool auth_enter(struct auth_accounts *a, struct pool *pool, struct span ticket, const char *service,
 	struct auth_login *login, struct dir_redeem_reply *reply_r);
+/* For who was let in by an exchange of this process's own, without a ticket: as who it was. since: auth_changes() before the
+ * exchange ended. */
+void auth_enter_as(struct auth_accounts *a, const char *user, const char *account, uint64_t since,
+	struct auth_login *login);
+/* A number that grows with each change that was heard of. */
+uint64_t auth_changes(const struct auth_accounts *a);
 /* Also for who did not enter. */
 void auth_leave(struct auth_accounts *a, struct auth_login *login);
 

@@ -21,7 +21,7 @@ void directory_resolve(struct ipc_client *c, struct pool *pool, const char *loca
 		.status = DIR_TEMPFAIL, .account = "", .canonical = ""};
 }
 
-bool directory_may_send(
+int directory_may_send(
 	struct ipc_client *c, struct pool *pool, const char *user, const char *sender)
 {
 	struct dir_may_send_request rq = {.user = user, .sender = sender};
@@ -34,5 +34,8 @@ bool directory_may_send(
 		.deadline = io_deadline(DIRECTORY_DEADLINE_MS),
 	};
 	const char *err;
-	return ipc_client_call(c, pool, &call, &err) == 0 && reply.yes;
+	if (ipc_client_call(c, pool, &call, &err) == 0)
+		return reply.yes;
+	log_warning("directory look-up failed: %s", err);
+	return -1;
 }

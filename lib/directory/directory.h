@@ -9,6 +9,7 @@
 /* c: an ipc_client to unix:directory. status DIR_TEMPFAIL also when directoryd can't be reached. Never fails. */
 void directory_resolve(struct ipc_client *c, struct pool *pool, const char *local, const char *domain,
 	struct dir_resolve_reply *reply_r);
-bool directory_may_send(struct ipc_client *c, struct pool *pool, const char *user, const char *sender);
+/* 1 the user is one still and may send as sender (anybody as ""), 0 not, -1 can't say now. */
+int directory_may_send(struct ipc_client *c, struct pool *pool, const char *user, const char *sender);
 
 #endif

@@ -22,6 +22,7 @@ static enum auth_state decide(struct auth **a, struct pool *pool, struct span da
 	}
 	mem_free(a);
 	reply_r->user = "anna@sandbox.test";
+	reply_r->account = "a1";
 	reply_r->ticket = SPAN_LIT("fuzz");
 	return first == 'o' ? AUTH_OK : first == 't' ? AUTH_TEMPFAIL : AUTH_FAILED;
 }

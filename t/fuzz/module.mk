@@ -1,6 +1,6 @@
 # Whole sessions of the programs that read network octets, without their process frame.
 c_names = $(filter-out %/main,$(basename $(wildcard $(1)/*.c)))
-$(eval $(call session_fuzz,smtpd/fuzz_smtp_session,$(call c_names,smtpd) t/fuzz/doubles lib/directory/messages lib/route/cache,\
+$(eval $(call session_fuzz,smtpd/fuzz_smtp_session,$(call c_names,smtpd) t/fuzz/doubles lib/directory/messages lib/route/cache lib/auth/accounts,\
 	smtp mail io ipc params conf os base))
 $(eval $(call session_fuzz,imapd/fuzz_imap_session,$(call c_names,imapd) lib/login/handoff t/fuzz/handover,\
 	store imap mail io ipc params conf os base))

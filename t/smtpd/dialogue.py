@@ -1,6 +1,7 @@
 """Raw SMTP dialogues: what is sent is sent as it stands, what comes back is compared as it stands."""
 import re
 import socket
+import ssl
 import time
 
 import thurn as thurn_module
@@ -36,7 +37,7 @@ class Dialogue:
         while b"\r\n" not in self.buffer:
             try:
                 more = self.sock.recv(65536)
-            except ConnectionResetError:
+            except (ConnectionResetError, ssl.SSLError):  # a session that is ended from outside sends an alert
                 return None
             if not more:
                 assert not self.buffer, "torn line %r" % self.buffer

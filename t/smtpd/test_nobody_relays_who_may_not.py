@@ -35,14 +35,16 @@ def test_listed_networks(instance):
 
 def test_a_directory_that_cannot_say_defers(instance):
     t = instance()
-    with Dialogue(t.ports["smtp"]) as d:
+    with Dialogue(t.ports["smtp"]) as d, t.submissions("anna") as user:
         d.hello()
         d("MAIL FROM:<a@elsewhere.test>", 250)
         pids = t.pids("directory")
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
+            user.putcmd("MAIL FROM:<anna@sandbox.test>")
             got = d("RCPT TO:<anna@sandbox.test>", "451 4.")
+            assert user.getreply() == (451, b"4.3.0 Sender can't be checked now")
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)

@@ -1,8 +1,12 @@
 """Ports 587 and 465 (RFC 6409): login first, the sender one's own, Date and Message-ID there in the end."""
+import os
+import signal
 import smtplib
 
 import pytest
 from dialogue import Dialogue
+from sasl import plain
+from thurn import Instance
 
 
 def test_login_comes_before_mail(thurn):
@@ -26,15 +30,58 @@ def test_the_sender_is_ones_own(thurn):
         s.sendmail("", ["bert@sandbox.test"], b"x\r\n")
 
 
-def test_who_is_removed_sends_no_more(thurn):
-    thurn.add_user("otto")
-    with thurn.submission("otto") as s:
-        s.sendmail("otto@sandbox.test", ["x@elsewhere.test"], b"x\r\n")
-        thurn.thurn("user", "remove", "otto")
-        for sender in ("otto@sandbox.test", ""):
-            with pytest.raises(smtplib.SMTPSenderRefused) as e:
-                s.sendmail(sender, ["x@elsewhere.test"], b"x\r\n")
-            assert e.value.smtp_code == 553
+def log_in(thurn, service, user):
+    d = Dialogue(thurn.ports[service])
+    d.hello()
+    d.start_tls(thurn.tls())
+    d("EHLO client.test", 250)
+    d("AUTH PLAIN " + plain("%s@sandbox.test" % user, thurn.password(user)), 235)
+    return d
+
+
+@pytest.fixture(scope="module")
+def single():
+    """One process for each port, so that all its sessions hear the same at once."""
+    t = Instance(settings={"%s:%s_workers" % (s, n): 1 for s in ("smtp", "submission") for n in ("min", "max")})
+    yield t
+    t.close()
+
+
+@pytest.mark.parametrize("change", ["remove", "disable"])
+def test_who_is_gone_sends_no_more(single, change):
+    """On port 25, too, where who logged in may relay. Sessions that wait end at once, those with a message under way at the next word."""
+    user = "otto-" + change
+    single.add_user(user)
+    idle = [log_in(single, service, user) for service in ("submission", "smtp")]
+    busy = [log_in(single, service, user) for service in ("submission", "smtp")]
+    for d in busy:
+        d("MAIL FROM:<%s@sandbox.test>" % user, 250)
+        d("RCPT TO:<x@elsewhere.test>", 250)
+    with log_in(single, "smtp", "anna") as other:
+        single.thurn("user", change, user)
+        for d in idle:
+            d.expect("421 4.7.0")
+            d.expect(None)
+        for d in busy:
+            d("DATA", "421 4.7.0")
+            d.expect(None)
+        other("MAIL FROM:<anna@sandbox.test>", 250)
+
+
+def test_a_command_that_is_quicker_than_the_news(single):
+    """The process finds both at once: the removal and MAIL."""
+    single.add_user("otto")
+    for service in "submission", "smtp":
+        with log_in(single, service, "otto") as d:
+            (pid,) = single.pids(service)
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                d.send("MAIL FROM:<otto@sandbox.test>\r\n")
+                single.thurn("user", "remove", "otto")
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            assert d.reply()[:3] in ("421", "530", "553")
+        single.add_user("otto")
 
 
 @pytest.mark.parametrize("head,date,ident", [

@@ -1,5 +1,7 @@
 /* Reading what was written, by this process and others, and deciding what of it may be shown (rules
  * 11, 13). */
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/account.h"
@@ -85,7 +87,11 @@ enum store_status account_follow(struct account *a, uint64_t end)
 		int rc = log_get(&a->log, at, &r);
 		if (at != a->live.at)
 			continue; /* another fiber was faster */
-		if (rc <= 0 || !continues(a, &r) || r.at + r.length > end) {
+		if (rc < 0) {
+			log_error("The log of account %s can't be read: %m.", a->id);
+			return store_status_of(errno);
+		}
+		if (rc == 0 || !continues(a, &r) || r.at + r.length > end) {
 			log_error("The log of account %s is not whole at %llu.", a->id,
 				(unsigned long long)at);
 			return STORE_DAMAGED;
@@ -108,9 +114,10 @@ enum store_status account_refresh(struct account *a)
 		return STORE_FAILED;
 	}
 	uint64_t before = a->shown.at;
-	if (end > a->live.at && account_follow(a, end) != STORE_OK) {
+	enum store_status status = end > a->live.at ? account_follow(a, end) : STORE_OK;
+	if (status != STORE_OK) {
 		a->stale = true;
-		return STORE_DAMAGED;
+		return status;
 	}
 	log_shrink_window(&a->log);
 	if (!list_is_empty(&a->pending) || a->shown.at != before)

@@ -385,7 +385,12 @@ static enum store_status replay(struct account *a)
 	a->log.limit = end;
 	while (a->live.at < durable) {
 		struct record r;
-		if (log_get(&a->log, a->live.at, &r) <= 0 || r.sequence <= a->live.sequence ||
+		int rc = log_get(&a->log, a->live.at, &r);
+		if (rc < 0) {
+			log_error("The log of account %s can't be read: %m.", a->id);
+			return store_status_of(errno);
+		}
+		if (rc == 0 || r.sequence <= a->live.sequence ||
 			r.chain != a->live.chain || tree_apply(&a->live, &r) < 0)
 			return STORE_DAMAGED;
 	}

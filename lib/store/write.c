@@ -135,6 +135,14 @@ static bool group_is_ours(const struct account *a, const struct head_group *grou
 	return strcmp(group->boot, a->store->boot) == 0;
 }
 
+/* Not so when a recovery has cut off what this process saw, and the log happens to end at the same place again: then
+ * what would be written here did not continue it. */
+static bool is_at_end(const struct account *a, const struct head_group *group)
+{
+	return a->live.at == group->end && a->live.sequence == group->sequence &&
+	       a->live.chain == group->chain;
+}
+
 /* With the lock held: memory is made to agree with the files. */
 static enum store_status catch_up(struct account *a)
 {
@@ -147,6 +155,11 @@ static enum store_status catch_up(struct account *a)
 	}
 	head_check_marks(&a->head, group.segment);
 	enum store_status status = account_refresh(a);
+	if (status == STORE_OK && !is_at_end(a, &group)) {
+		log_error("The log of account %s ends otherwise than this process has seen.", a->id);
+		a->stale = true;
+		status = STORE_FAILED;
+	}
 	if (status == STORE_OK && head_failed(&a->head) >= group.segment)
 		status = heal(a, &group);
 	return status;

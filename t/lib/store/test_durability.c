@@ -223,6 +223,21 @@ static void a_new_segment_is_synced_with_its_folder_first(void **state)
 	assert_int_equal(messages, 20);
 }
 
+static void who_knows_another_end_of_the_log_writes_nothing(void **state)
+{
+	struct pair *p = *state;
+	uint32_t uid = fixture_append(&p->one, p->one.inbox, "first", 0), none;
+	uint64_t end = head_end(&p->one.account->head);
+	account_modseq(p->two.account);
+	p->two.account->live.chain ^= 1; /* as if what it saw last had been something else */
+	assert_int_equal(fixture_try_append(&p->two, p->two.account, p->two.inbox, "x", 0, NULL, &none), STORE_FAILED);
+	assert_true(account_is_stale(p->two.account));
+	assert_int_equal(head_end(&p->one.account->head), end);
+	assert_int_equal(fixture_append(&p->one, p->one.inbox, "second", 0), uid + 1);
+	fixture_reopen(&p->two);
+	assert_int_equal(fixture_append(&p->two, p->two.inbox, "third", 0), uid + 2);
+}
+
 static void durable_never_goes_back(void **state)
 {
 	struct pair *p = *state;
@@ -249,6 +264,7 @@ int main(void)
 		TEST(a_second_change_of_a_row_sees_the_first),
 		TEST(a_new_boot_lifts_the_sequence),
 		TEST(a_new_segment_is_synced_with_its_folder_first),
+		TEST(who_knows_another_end_of_the_log_writes_nothing),
 		TEST(durable_never_goes_back),
 	};
 	const char *err;

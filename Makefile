@@ -31,7 +31,9 @@ CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined
 LDFLAGS += -fsanitize=address,undefined
 else
 O       := $(BUILD)
-CFLAGS  += -D_FORTIFY_SOURCE=2
+# What a program does not call of a library's file is left out: a tenth of most, a third of some.
+CFLAGS  += -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections
+LDFLAGS += -Wl,--gc-sections
 endif
 
 BIN := $(O)/bin

@@ -144,6 +144,13 @@ unsigned fiber_count(void)
 	return loop ? loop->n_fibers : 0;
 }
 
+void fiber_trim(void)
+{
+	struct loop *loop = loop_peek();
+	if (loop)
+		stack_drop_cached(loop);
+}
+
 /* --- giving way --- */
 
 void fiber_yield(void)

@@ -29,6 +29,8 @@ struct fiber *fiber_start(const char *name, fiber_fn fn, void *arg);
 struct fiber *fiber_self(void); /* NULL outside fibers */
 const char *fiber_name(const struct fiber *f);
 unsigned fiber_count(void);
+/* Gives back the stacks of this thread's fibers that have ended, which are kept for the next ones. */
+void fiber_trim(void);
 
 /* Lets the other ready fibers and events have a turn. Loops over many items call
  * fiber_breathe(), which yields only when this fiber has run for more than a millisecond. */

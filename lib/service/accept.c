@@ -47,6 +47,7 @@ void service_conn_hold(struct service_ctx *svc)
 
 	e->connections++;
 	e->row->connections = e->connections;
+	crowd_grew(e);
 }
 
 void service_conn_release(struct service_ctx *svc)
@@ -58,6 +59,7 @@ void service_conn_release(struct service_ctx *svc)
 		log_panic("A connection is released twice.");
 	e->connections--;
 	e->row->connections = e->connections;
+	crowd_shrank(e);
 	if (was_full && !is_full(e) && !svc->stopping)
 		watch_listeners(e);
 	engine_finish_if_idle(e);

@@ -37,6 +37,8 @@ struct engine {
 	char *refusal; /* why master, or a connection, was not to be had last */
 	struct segment_source *segments; /* alone only */
 	unsigned connections;
+	unsigned peak;		/* of connections, since memory was given back last */
+	struct loop_timer *quiet_timer; /* until that is tried */
 	unsigned sequence; /* of session ids */
 	int reserve_fd;    /* given up to refuse a connection when descriptors have run out */
 	struct loop_timer *pause_timer; /* until accepting is tried again */
@@ -70,6 +72,10 @@ void engine_reload(void *engine);
 void line_open(struct engine *e);
 void line_ready(struct engine *e);
 void line_full(struct engine *e);
+
+/* crowd.c: after connections has changed. */
+void crowd_grew(struct engine *e);
+void crowd_shrank(struct engine *e);
 
 /* users.c: while still root, and afterwards. */
 void users_learn(struct engine *e);

@@ -199,6 +199,7 @@ struct sasl_exchange {
 	struct ipc_list bindings; /* dir_binding: what the client may bind to */
 	const char *name;         /* key of whom the client says to be, once it has; NULL: nobody's */
 	const char *why;          /* it will fail, for the log; NULL: the library knows */
+	struct user_record shown; /* the name's, when the client's answer was held against it, or is to be */
 	bool sha256, bound;
 	struct sasl_conn *conn;
 	struct sasl_callbacks *callbacks;
@@ -214,6 +215,8 @@ enum sasl_state sasl_exchange_begin(struct sasl_exchange *x, const char *mechani
 enum sasl_state sasl_exchange_step(struct sasl_exchange *x, struct span data, struct span *answer_r);
 /* After DONE: the user's key, or NULL with a sentence (who wants to be somebody else). */
 const char *sasl_exchange_user(struct sasl_exchange *x, struct pool *pool, const char **err_r);
+/* After that: is the user who the client has shown to be? One who has another password or account by now is not. */
+bool sasl_exchange_holds(const struct sasl_exchange *x, const struct user_record *now);
 const char *sasl_exchange_error(struct sasl_exchange *x);
 
 /* --- exchanges.c: SASL exchanges by number, tickets --- */

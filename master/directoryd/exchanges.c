@@ -151,6 +151,8 @@ static const char *succeed(struct exchanges *all, struct exchange *x, struct poo
 		return err;
 	if (!records_user(all->d->records, pool, key, &record) || record.disabled)
 		return "There is no such user any more.";
+	if (!sasl_exchange_holds(&x->sasl, &record)) /* a client may take its time for the last step */
+		return "The password has changed meanwhile.";
 	reply->state = AUTH_OK;
 	reply->user = key;
 	reply->account = record.account;

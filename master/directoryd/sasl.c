@@ -59,15 +59,14 @@ static int check_password(sasl_conn_t *sasl, void *context, const char *user, co
 	unsigned length, struct propctx *properties)
 {
 	struct sasl_exchange *x = context;
-	struct user_record record;
 	(void)sasl;
 	(void)properties;
 	const char *key = user_key(x, x->pool, user, strlen(user));
-	bool found = key && records_user(x->d->records, x->pool, key, &record);
+	bool found = key && records_user(x->d->records, x->pool, key, &x->shown);
 	x->name = key;
-	if (passwords_check(x->d->passwords, found ? &record : NULL, key ? key : "", password, length))
+	if (passwords_check(x->d->passwords, found ? &x->shown : NULL, key ? key : "", password, length))
 		return SASL_OK;
-	x->why = !found ? "There is no such user." : record.disabled ? "The user is disabled." : "The password is wrong.";
+	x->why = !found ? "There is no such user." : x->shown.disabled ? "The user is disabled." : "The password is wrong.";
 	return SASL_BADAUTH;
 }
 
@@ -106,11 +105,10 @@ static int take_name(sasl_conn_t *sasl, void *context, const char *name, unsigne
 /* The stored keys, or made-up ones for whom we don't know: the client learns nothing before its proof is wrong. */
 static const char *scram_keys(struct sasl_exchange *x, const char *user, size_t length)
 {
-	struct user_record record;
 	const char *key = user_key(x, x->pool, user, length);
 	x->name = key;
-	if (key && records_user(x->d->records, x->pool, key, &record) && !record.disabled) {
-		const char *keys = x->sha256 ? record.scram256 : record.scram1;
+	if (key && records_user(x->d->records, x->pool, key, &x->shown) && !x->shown.disabled) {
+		const char *keys = x->sha256 ? x->shown.scram256 : x->shown.scram1;
 		if (*keys)
 			return keys;
 	}
@@ -297,6 +295,17 @@ const char *sasl_exchange_user(struct sasl_exchange *x, struct pool *pool, const
 		return key;
 	*err_r = "The authorization identity is another user's.";
 	return NULL;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
+bool sasl_exchange_holds(const struct sasl_exchange *x, const struct user_record *now)
+{
+	return is_same(x->shown.account, now->account) && is_same(x->shown.scram256, now->scram256) &&
+	       is_same(x->shown.scram1, now->scram1) && is_same(x->shown.crypt, now->crypt);
 }
 
 const char *sasl_exchange_error(struct sasl_exchange *x)

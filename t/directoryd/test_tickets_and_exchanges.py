@@ -11,7 +11,7 @@ import time
 import pytest
 import thurn as thurn_module
 from calls import BAD_MECHANISM, CONTINUE, FAILED, OK, TEMPFAIL, Door, Refused, blob
-from clients import Imap, Pop, Submission, sasl
+from clients import DIGEST, Imap, Pop, Submission, sasl
 
 USER = "anna@sandbox.test"
 
@@ -85,6 +85,26 @@ def test_exchanges_belong_to_their_connection(thurn):
         assert one.step(r["id"] + 1, final)["state"] == TEMPFAIL
         assert one.step(r["id"], final)["state"] == OK
         assert one.step(r["id"], final)["state"] == TEMPFAIL  # over
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-1"])
+def test_the_old_password_is_worth_nothing_in_the_middle_of_an_exchange(thurn, mechanism):
+    """Who waits with the last step until the password has changed, or until somebody else has the name, is not in."""
+    changes = {"nothing": [], "passwd": [["passwd", "held", "--password", "new"]],
+               "the same again": [["passwd", "held", "--password", "old"]],
+               "a successor": [["remove", "held"], ["add", "held", "--password", "old"]], "gone": [["remove", "held"]],
+               "disabled": [["disable", "held"]]}
+    for name, commands in changes.items():
+        thurn.thurn("user", "add", "held", "--password", "old")
+        x = sasl.Scram(DIGEST[mechanism], "held@sandbox.test", "old")
+        with Door(thurn, "directory-auth") as door:
+            r = door.start(mechanism, base64.b64decode(x.first()))
+            final = base64.b64decode(x.final(base64.b64encode(r["data"]).decode()))
+            for command in commands:
+                thurn.thurn("user", *command)
+            r = door.step(r["id"], final)
+            assert (r["state"], bool(r["ticket"])) == ((FAILED, False) if commands else (OK, True)), name
+        thurn.thurn("user", "remove", "held", check=False)
 
 
 def test_cancelled_and_endless_exchanges(thurn):

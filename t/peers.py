@@ -13,7 +13,7 @@ import time
 from ports import free_port
 
 
-def wait_for_port(port, seconds=15):
+def wait_for_port(port, seconds=60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -70,7 +70,7 @@ class Peer:
     def start(self, command):
         # The daemons keep what they inherit: a pipe would never end, so their output goes to a file.
         with open(self.dir / "start.log", "w") as log:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=30)
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=120)
         if done.returncode:
             said = (self.dir / "start.log").read_text()
             self.stop()

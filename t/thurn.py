@@ -136,7 +136,7 @@ class Instance:
         except FileNotFoundError:
             return ""
 
-    def wait_for_log(self, pattern, timeout=10):
+    def wait_for_log(self, pattern, timeout=30):
         """The match of the pattern in the log."""
         return wait_for(lambda: re.search(pattern, self.log()), timeout, "%r in the log" % pattern)
 
@@ -241,7 +241,7 @@ class Instance:
             _, parts = c.fetch("1:*", "(UID BODY.PEEK[])")
             return [p[1] for p in parts if isinstance(p, tuple)]
 
-    def wait_for_mail(self, user, count=1, mailbox="INBOX", timeout=20):
+    def wait_for_mail(self, user, count=1, mailbox="INBOX", timeout=40):
         """The messages, once there are at least count."""
         return wait_for(lambda: (lambda m: m if len(m) >= count else None)(self.messages(user, mailbox)),
                         timeout, "%d messages for %s" % (count, user))

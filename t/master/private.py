@@ -19,7 +19,7 @@ SLOW = thurn_module.SLOW
 PROGRAMS = ("smtpd", "qmgr", "directoryd", "local")
 
 
-def wait_for(what, limit=5):
+def wait_for(what, limit=15):
     """Until what() is true; its value."""
     end = time.monotonic() + limit * SLOW
     while True:

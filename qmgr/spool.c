@@ -31,6 +31,7 @@ struct spool {
 	int64_t look_at; /* when to look at folder, owners and tails again; monotonic */
 	bool kicked;
 	bool known; /* all that was there at the start was looked at, as far as memory allowed */
+	uint64_t told, followed; /* announcements; how many of them came before the last look began */
 	struct fiber_cond became_known;
 };
 
@@ -479,6 +480,7 @@ static void scanner(void *arg)
 {
 	struct spool *sp = arg;
 	for (;;) {
+		uint64_t told = sp->told;
 		sp->kicked = false;
 		if (clock_mono_ms() >= sp->look_at)
 			look_around(sp);
@@ -492,6 +494,7 @@ static void scanner(void *arg)
 		if (!qmgr_has_room(sp->q))
 			dispatch_park_overflow(sp->q->dispatch);
 		sp->known = true;
+		sp->followed = told;
 		fiber_wake_all(&sp->became_known);
 		if (!sp->kicked)
 			fiber_wait(&sp->work, sp->look_at);
@@ -501,6 +504,7 @@ static void scanner(void *arg)
 void spool_announce(struct spool *sp, uint64_t id, uint64_t at, uint64_t end)
 {
 	struct segment *s = spool_find(sp, id);
+	sp->told++;
 	if (!s) {
 		spool_check(sp); /* the scanner finds it, and its tail */
 		return;
@@ -538,7 +542,8 @@ int spool_open(struct qmgr *q, const char **err_r)
 
 void spool_wait_until_known(struct spool *sp, int64_t deadline)
 {
-	while (!sp->known && fiber_wait(&sp->became_known, deadline) == 0)
+	uint64_t told = sp->told;
+	while ((!sp->known || sp->followed < told) && fiber_wait(&sp->became_known, deadline) == 0)
 		;
 }
 

@@ -40,8 +40,8 @@ struct segment {
 int spool_open(struct qmgr *q, const char **err_r);
 /* Starts scanning. */
 void spool_start(struct spool *s);
-/* Until the scanner has been once through all that was there at the start, or the deadline: before
- * that nobody can tell what is in the queue. */
+/* Until the scanner has been once through all that was there at the start, and all that was announced
+ * by now, or the deadline: before that nobody can tell what is in the queue. */
 void spool_wait_until_known(struct spool *s, int64_t deadline);
 /* Where a submitter says that a record of the segment is, and ends. */
 void spool_announce(struct spool *sp, uint64_t id, uint64_t at, uint64_t end);

@@ -33,7 +33,7 @@ struct submitter {
 	uint64_t free_space;
 	int64_t free_space_at;
 	bool opening;		   /* a fiber opens the line to qmgr */
-	struct segment_place last; /* to be announced when it is open */
+	struct segment_place last; /* to be announced when it is open; no length: none */
 	bool freed;		   /* while that fiber was at it */
 };
 
@@ -91,6 +91,45 @@ static bool is_usable(const struct submitter *s)
 	       segment_writer_size(s->spool->writer) < s->conf.segment_size;
 }
 
+/* qmgr need not be there: it finds the record by itself. */
+static int announce_place(struct submitter *s, const struct segment_place *place)
+{
+	struct queue_announce body = {
+		.segment = place->segment, .offset = place->at, .length = place->length};
+	return ipc_client_notify(s->conf.qmgr, &queue_announce_msg, &body, NULL, 0);
+}
+
+static void open_line(void *arg)
+{
+	struct submitter *s = arg;
+	struct pool *pool = pool_new("announce");
+	const char *err;
+	if (!s->freed && ipc_client_open(s->conf.qmgr, pool, io_deadline(OPEN_MS), &err) == 0 && !s->freed &&
+		s->last.length)
+		announce_place(s, &s->last); /* those before it are found on the way there */
+	pool_free(&pool);
+	s->last.length = 0;
+	s->opening = false;
+	if (s->freed)
+		mem_free(&s);
+}
+
+static void start_opening(struct submitter *s)
+{
+	if (!s->conf.qmgr || s->opening)
+		return;
+	s->opening = true;
+	fiber_start("announce", open_line, s);
+}
+
+static void announce(struct submitter *s, const struct segment_place *place)
+{
+	if (!s->conf.qmgr || announce_place(s, place) == 0)
+		return;
+	s->last = *place;
+	start_opening(s);
+}
+
 static enum submit_status fresh_segment(struct submitter *s, const char **err_r)
 {
 	uint64_t id;
@@ -103,6 +142,7 @@ static enum submit_status fresh_segment(struct submitter *s, const char **err_r)
 	retire(s);
 	s->spool = mem_new(struct spool);
 	s->spool->writer = writer;
+	start_opening(s); /* the first message is announced before it is acknowledged */
 	return SUBMIT_OK;
 }
 
@@ -260,38 +300,6 @@ void submission_abort(struct submission **m)
 	if ((*m)->rest_fd >= 0)
 		close((*m)->rest_fd);
 	mem_free(m);
-}
-
-/* qmgr need not be there: it finds the record by itself. */
-static int announce_place(struct submitter *s, const struct segment_place *place)
-{
-	struct queue_announce body = {
-		.segment = place->segment, .offset = place->at, .length = place->length};
-	return ipc_client_notify(s->conf.qmgr, &queue_announce_msg, &body, NULL, 0);
-}
-
-static void open_line(void *arg)
-{
-	struct submitter *s = arg;
-	struct pool *pool = pool_new("announce");
-	const char *err;
-	if (!s->freed && ipc_client_open(s->conf.qmgr, pool, io_deadline(OPEN_MS), &err) == 0 && !s->freed)
-		announce_place(s, &s->last); /* those before it are found on the way there */
-	pool_free(&pool);
-	s->opening = false;
-	if (s->freed)
-		mem_free(&s);
-}
-
-static void announce(struct submitter *s, const struct segment_place *place)
-{
-	if (!s->conf.qmgr || announce_place(s, place) == 0)
-		return;
-	s->last = *place;
-	if (!s->opening) {
-		s->opening = true;
-		fiber_start("announce", open_line, s);
-	}
 }
 
 static enum submit_status append(

@@ -1,8 +1,12 @@
 """What can't be delivered now is tried again, at pauses; what operators do to it."""
+import json
+import os
+import signal
+import subprocess
 import threading
 import time
 
-from thurn import SLOW, wait_for
+from thurn import BIN, SLOW, wait_for
 
 
 def deferring(times):
@@ -55,6 +59,26 @@ def test_list_and_show_say_what_is_known(relay):
         assert len(thurn.json("queue", "list", match)) == count, match
     assert len(thurn.json("queue", "list", "--state", "held")) == 0
     assert thurn.thurn("queue", "show", "0000000000000000", check=False).returncode == 1
+
+
+def test_what_was_accepted_is_in_the_list_at_once(relay):
+    """qmgr is asked before it has read what was announced to it."""
+    go_on = threading.Event()
+    thurn, sink = relay(lambda c, line: go_on.wait(60 * SLOW) and None if c == "END" else None)
+    (qmgr,) = thurn.pids("queue")
+    thurn.deliver("bob@elsewhere.test", "Subject: 0\n\nx\n")
+    wait_for(lambda: len(thurn.json("queue", "list")) == 1, 10, "the first message")
+    for n in range(1, 6):
+        os.kill(qmgr, signal.SIGSTOP)
+        try:
+            thurn.deliver("bob@elsewhere.test", "Subject: %d\n\nx\n" % n)
+            lister = subprocess.Popen([str(BIN / "thurn"), "-C", str(thurn.dir / "etc"), "--json", "queue", "list"],
+                                      stdout=subprocess.PIPE)
+            time.sleep(0.2)
+        finally:
+            os.kill(qmgr, signal.SIGCONT)
+        assert len(json.loads(lister.communicate(timeout=60 * SLOW)[0])) == n + 1
+    go_on.set()
 
 
 def test_hold_release_flush_and_remove(relay):

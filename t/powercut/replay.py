@@ -10,6 +10,7 @@ import disk
 import expect
 
 LOG = re.compile(r"log\.\d+\Z")
+UNSEEN = "nothing could be seen: "
 
 
 class Cuts:
@@ -92,14 +93,15 @@ class Judge:
         out, into = os.pipe()
         pid = os.fork()
         if pid == 0:
-            status = 1
             try:
-                wrong = self.verdict(cuts, now, number, expected, synced, seed, style)
+                try:
+                    wrong = self.verdict(cuts, now, number, expected, synced, seed, style)
+                except BaseException as e:
+                    wrong = [UNSEEN + repr(e)]
                 with os.fdopen(into, "w") as f:
                     f.write("\n".join("%s, %s, seed %s: %s" % (cuts.describe(number), style, seed, w) for w in wrong))
-                status = 0
             finally:
-                os._exit(status)
+                os._exit(0)
         os.close(into)
         self.running[pid] = out
 

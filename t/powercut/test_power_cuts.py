@@ -190,6 +190,7 @@ def test_a_sync_that_is_left_out_is_noticed(recorded, folder, what):
         for number, now, expected, synced in recorded.cuts.walk(start, stops):
             judge.look(recorded.cuts, now, number, expected, synced, SEED, "nothing")
             judge.end()
+            assert not [w for w in judge.wrong if replay.UNSEEN in w], judge.wrong
             if judge.wrong:
                 return
     assert False, "%s need not be synced, it seems" % what

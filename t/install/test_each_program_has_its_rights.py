@@ -43,7 +43,7 @@ TABLE = {
                       "line within"}),
     "directory":    ("directoryd", "thurn-dir",   False,
                      {"unix:directory", "unix:directory-auth", "unix:directory-admin"},
-                     {"/var/lib/thurn/directory(/.*)?", "accepted at directory(-auth|-admin)?"}),
+                     {"/var/lib/thurn/directory(/.*)?", "accepted at directory(-auth|-admin)?", "inotify"}),
     "queue":        ("qmgr",       "thurn-queue", False, {"unix:queue", "unix:queue-agent", "unix:queue-admin"},
                      {"/var/spool/thurn/db(/.*)?", "/var/spool/thurn/segments(/.*)?",
                       "accepted at queue(-agent|-admin)?", "connected to directory", "memory .*"}),

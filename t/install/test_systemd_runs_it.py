@@ -26,7 +26,7 @@ def show(machine, name):
 
 
 def wait_until(condition, what):
-    end = time.monotonic() + 30 * t.SLOW
+    end = time.monotonic() + 60 * t.SLOW
     while not condition():
         assert time.monotonic() < end, what()
         time.sleep(0.2)

@@ -52,11 +52,11 @@ mount -o remount,bind,ro /
 exec setpriv --no-new-privs --bounding-set=-all,%s /usr/lib/thurn/master -b -C /etc/thurn
 """ % (writable, caps))
     machine.run("unshare -m sh /root/as-the-unit")
-    machine.run("until thurn status | grep -qx 'ready: yes'; do sleep 0.1; done", timeout=30)
+    machine.run("until thurn status | grep -qx 'ready: yes'; do sleep 0.1; done", timeout=90)
     [pid] = machine.run("cat /run/thurn/master.pid").split()
     assert re.search(r"^NoNewPrivs:\s+1$", machine.run("cat /proc/%s/status" % pid), re.M)
     machine.run("sendmail -bi && sendmail root", input="Subject: tight\n\nhi\n")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     has_come = "thurn mailbox list root@post.machine.test | grep -q '^INBOX .* 1 .* 1 '"
     while machine.status(has_come) != 0:
         assert time.monotonic() < end, machine.run("cat /var/log/mail.log")

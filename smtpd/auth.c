@@ -79,6 +79,7 @@ static void succeeded(struct session *s, const char *mechanism, const struct dir
 	uint64_t since)
 {
 	s->user = pool_strdup(s->conn->pool, r->user);
+	s->secrets = false;
 	auth_enter_as(s->d->accounts, r->user, r->account, since, &s->login);
 	if (s->log)
 		s->log->user = s->user;

@@ -8,6 +8,7 @@
 #include "smtpd/local.h"
 #include "smtpd/peer_name.h"
 
+#define WORD_MAX 12 /* letters of what may have been meant as a command */
 #define GONE_TEXT "The user who logged in is none any more"
 #define BYE_PENDING_MAX 4096 /* a client that has not read that much hears no last word */
 
@@ -65,14 +66,37 @@ static const struct smtp_fault *policy_fault(const struct session *s, const stru
 	return NULL;
 }
 
+static bool is_word(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!ascii_is_alpha((unsigned char)name.p[i]))
+			return false;
+	return name.n <= WORD_MAX;
+}
+
+/* What of a refused line the log may have. Behind AUTH stands a secret, and who did not wait for its refusal sends more of
+ * them in lines of their own, which are no commands; of these it is never more than a word that could be one. */
+static const char *loggable(struct session *s, const struct smtp_command *cmd, struct span line)
+{
+	if (cmd->verb == SMTP_AUTH)
+		return "AUTH";
+	if (cmd->verb != SMTP_UNKNOWN && cmd->verb != SMTP_ALIEN)
+		return pool_span(s->scratch, line);
+	return s->secrets || !is_word(cmd->name) ? "" : pool_span(s->scratch, cmd->name);
+}
+
 static void run_command(struct session *s, struct span line, bool crlf)
 {
 	struct smtp_command cmd;
 	const struct smtp_fault *fault = smtp_command_parse(line, &cmd);
 	const struct verb_row *row = &verb_rows[cmd.verb];
+	if (cmd.verb == SMTP_AUTH)
+		s->secrets = true;
+	else if (cmd.verb != SMTP_UNKNOWN && cmd.verb != SMTP_ALIEN)
+		s->secrets = false;
 	if (cmd.verb == SMTP_ALIEN) {
 		log_info("closed reason=\"no SMTP client\" ip=%s text=%s", s->conn->peer_ip,
-			log_qn(line.p, line.n));
+			log_q(loggable(s, &cmd, line)));
 		reply_and_close(s, 521, "5.5.1", "This is a mail server");
 		return;
 	}
@@ -89,8 +113,8 @@ static void run_command(struct session *s, struct span line, bool crlf)
 		row->run(s, cmd.args);
 	else if (row->flags & CMD_HAS_BODY)
 		bdat_refuse(s, cmd.args, fault);
-	else /* what follows AUTH may be a password */
-		refuse(s, fault, cmd.verb == SMTP_AUTH ? "AUTH" : pool_span(s->scratch, line));
+	else
+		refuse(s, fault, loggable(s, &cmd, line));
 }
 
 /* False when there is nothing more to read. */

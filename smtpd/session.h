@@ -49,6 +49,7 @@ struct session {
 	const char *user;           /* who logged in; NULL */
 	struct auth_login login;
 	bool gone;                  /* that user is */
+	bool secrets;               /* what comes may still belong to an AUTH that was refused */
 	bool messenger;             /* local: tells for whom it comes (local.h) */
 	const char *tls;            /* "TLSv1.3 with cipher ..."; NULL */
 	struct log_context *log;

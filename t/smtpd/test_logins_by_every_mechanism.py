@@ -1,4 +1,5 @@
 """AUTH (RFC 4954): every mechanism, right and wrong, and what may not be said when."""
+import re
 import time
 
 import pytest
@@ -163,3 +164,27 @@ def test_passwords_stay_out_of_the_log(thurn):
         d("AUTH PLAIN " + secret, "503 5.5.1")
     thurn.wait_for_log("code=503 .* from=a@elsewhere.test about=AUTH ")
     assert secret.rstrip("=") not in thurn.log()
+
+
+def test_no_secret_reaches_the_log(instance):
+    """Clients that do not wait send their answers behind an AUTH that is refused, where they are no commands."""
+    t = instance()
+    secrets = [sasl.b64(b"anna@sandbox.test"), sasl.b64(b"topsecret"), "TopSecretWord", "Password", "get", "Pass:", "pass word"]
+    for auth, faults in (("AUTH LOGIN", ("538", "530")), ("AUTH NONSENSE", ("504",)), ("AUTH PLAIN " + sasl.b64(b"x"), ("538", "530"))):
+        for secret in secrets:
+            with Dialogue(t.ports["smtp"]) as d:
+                d.hello()
+                d.send("%s\r\n%s\r\nNOOP\r\n" % (auth, secret))
+                assert d.reply()[:3] in faults
+                assert d.reply()[:3] in ("500", "521")
+    with Dialogue(t.ports["smtp"]) as d:
+        d.hello()
+        d("AUTH LOGIN", 538)
+        d("NOOP", 250)
+        d("FROBNICATE all of it", "500 5.5.2")
+        d("dG9wc2VjcmV0", "500 5.5.2")
+        d("TopSecretWord", "500 5.5.2")
+    t.wait_for_log("about=FROBNICATE ")
+    text = t.log()
+    for secret in (*secrets, "all of it", "dG9wc2VjcmV0", "TopSecretWord"):
+        assert not re.search(r"(about|text)=\"?" + re.escape(secret), text, re.I), secret

@@ -65,7 +65,7 @@ def door(thurn):
     ("anna", "test", NOT_LOCAL, None),
     ("anna", "..", NOT_LOCAL, None),
     ("anna", "[127.0.0.1]", ACCOUNT, "anna@sandbox.test"),  # an address of this machine
-    ("anna", "[192.0.2.1]", NOT_LOCAL, None),
+    ("anna", "[198.51.100.7]", NOT_LOCAL, None),
     ("an na", DOMAIN, UNKNOWN, None),
     ("anna\n", DOMAIN, UNKNOWN, None),
     ("x@anna", DOMAIN, UNKNOWN, None),

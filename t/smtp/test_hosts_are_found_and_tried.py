@@ -25,7 +25,7 @@ TABLE = {
     "mixed.test": {"A": ["192.0.2.1", "127.0.0.1"]},
     "worse.test": {"MX": [(10, "refused.test"), (20, "second.test"), (30, "far.test")]},
     "far.test": {"A": ["192.0.2.1"]},
-    "refused.test": {"A": ["240.0.0.1"]},
+    "refused.test": {"A": ["224.0.0.1"]},  # wherever this runs, nobody can connect to it
     "smart.test": {"A": ["127.0.0.1"]},
     "xn--bcher-kva.test": {"A": ["127.0.0.1"]},
     "xn--r8jz45g.test": {"A": ["127.0.0.1"]},

@@ -11,7 +11,7 @@ def test_they_are_local(instance):
             d("RCPT TO:<anna@%s>" % domain, "250 2.1.5")
             d("RCPT TO:<nobody@%s>" % domain, "550 5.1.1")
             d("RCPT TO:<postmaster@%s>" % domain, "250 2.1.5")
-        for domain in ("[192.0.2.7]", "[IPv6:2001:db8::7]", "[224.0.0.1]"):
+        for domain in ("[198.51.100.7]", "[IPv6:2001:db8::7]", "[224.0.0.1]"):
             d("RCPT TO:<anna@%s>" % domain, "550 5.7.1 Relaying denied")
 
 

@@ -9,21 +9,22 @@ from thurn import BIN
 TLS = {"ssl", "crypto"}
 DATABASE = {"db-5.3"}
 SANDBOX = {"seccomp"}
+STORE = {"nettle"}
 PROGRAMS = {
     "bounce": SANDBOX,
     "directoryd": SANDBOX | DATABASE | {"crypt", "crypto", "sasl2"},
     "imap_login": SANDBOX | TLS,
-    "imapd": SANDBOX,
-    "local": SANDBOX,
+    "imapd": SANDBOX | STORE,
+    "local": SANDBOX | STORE,
     "master": set(),
     "pickup": SANDBOX,
     "pop3_login": SANDBOX | TLS,
-    "pop3d": SANDBOX,
+    "pop3d": SANDBOX | STORE,
     "qmgr": SANDBOX | DATABASE,
     "sendmail": set(),
     "smtp": SANDBOX | TLS | {"cares"},
     "smtpd": SANDBOX | TLS | {"cares"},
-    "thurn": {"crypto", "jansson"},
+    "thurn": STORE | {"crypto", "jansson"},
 }
 COMPILERS = {"c", "m", "pthread", "gcc_s", "asan", "ubsan"}
 

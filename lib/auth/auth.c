@@ -1,5 +1,6 @@
 #include "auth/auth.h"
 
+#include "auth/turns.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "conf/conf.h"
@@ -9,6 +10,7 @@
 
 struct auth {
 	struct ipc_client *client;
+	char *remote_ip;
 	uint64_t id;
 	/* Success was said with data: what remains is the client's empty answer to it. */
 	struct pool *pool;
@@ -20,10 +22,25 @@ static void auth_free(struct auth **auth)
 	if (!*auth)
 		return;
 	pool_free(&(*auth)->pool);
+	mem_free(&(*auth)->remote_ip);
 	mem_free(auth);
 }
 
-static enum auth_state call_directory(struct ipc_client *c, struct pool *pool,
+/* In its address's turn. 0, or -1 with *err_r. */
+static int ask(struct ipc_client *c, struct pool *pool, const char *remote_ip, struct ipc_call *call,
+	const char **err_r)
+{
+	struct auth_turn *turn;
+	*err_r = "Too many others of that address are asked about.";
+	if (auth_turn_take(remote_ip, call->deadline, &turn) < 0)
+		return -1;
+	call->deadline = io_deadline(AUTH_DEADLINE_MS);
+	int rc = ipc_client_call(c, pool, call, err_r);
+	auth_turn_give(&turn);
+	return rc == 0 ? 0 : -1;
+}
+
+static enum auth_state call_directory(struct ipc_client *c, struct pool *pool, const char *remote_ip,
 	const struct ipc_msg *type, const void *body, struct dir_auth_reply *reply_r)
 {
 	struct ipc_call call = {
@@ -34,7 +51,7 @@ static enum auth_state call_directory(struct ipc_client *c, struct pool *pool,
 		.deadline = io_deadline(AUTH_DEADLINE_MS),
 	};
 	const char *err;
-	if (ipc_client_call(c, pool, &call, &err) != 0) {
+	if (ask(c, pool, remote_ip, &call, &err) != 0) {
 		log_warning("authentication can't be asked for: %s", err);
 		*reply_r = (struct dir_auth_reply){.state = AUTH_TEMPFAIL,
 			.data = span_of(""),
@@ -48,10 +65,13 @@ static enum auth_state call_directory(struct ipc_client *c, struct pool *pool,
 	return (enum auth_state)reply_r->state;
 }
 
-static struct auth *auth_keep(struct auth **auth, struct ipc_client *c, uint64_t id)
+static struct auth *auth_keep(
+	struct auth **auth, struct ipc_client *c, const char *remote_ip, uint64_t id)
 {
-	if (!*auth)
+	if (!*auth) {
 		*auth = mem_new(struct auth);
+		(*auth)->remote_ip = mem_strdup(remote_ip);
+	}
 	(*auth)->client = c;
 	(*auth)->id = id;
 	return *auth;
@@ -71,16 +91,16 @@ static void keep_success(struct auth *a, const struct dir_auth_reply *reply)
 }
 
 /* Keeps the exchange while it goes on, forgets it otherwise. */
-static enum auth_state settle(struct auth **auth, struct ipc_client *c, enum auth_state state,
-	struct dir_auth_reply *reply)
+static enum auth_state settle(struct auth **auth, struct ipc_client *c, const char *remote_ip,
+	enum auth_state state, struct dir_auth_reply *reply)
 {
 	if (state == AUTH_OK && reply->data.n) {
-		keep_success(auth_keep(auth, c, 0), reply);
+		keep_success(auth_keep(auth, c, remote_ip, 0), reply);
 		reply->state = AUTH_CONTINUE;
 		return AUTH_CONTINUE;
 	}
 	if (state == AUTH_CONTINUE)
-		auth_keep(auth, c, reply->id);
+		auth_keep(auth, c, remote_ip, reply->id);
 	else
 		auth_free(auth);
 	return state;
@@ -166,8 +186,8 @@ enum auth_state auth_start(struct ipc_client *c, struct pool *pool, const struct
 	if (tls && rq->offers_binding)
 		body.bindings = bindings_of(pool, rq->stream);
 	*auth_r = NULL;
-	return settle(
-		auth_r, c, call_directory(c, pool, &dir_auth_start_msg, &body, reply_r), reply_r);
+	return settle(auth_r, c, rq->remote_ip,
+		call_directory(c, pool, rq->remote_ip, &dir_auth_start_msg, &body, reply_r), reply_r);
 }
 
 enum auth_state auth_step(
@@ -176,9 +196,10 @@ enum auth_state auth_step(
 	if ((*auth)->pool)
 		return finish(auth, pool, data, reply_r);
 	struct ipc_client *c = (*auth)->client;
+	const char *ip = (*auth)->remote_ip;
 	struct dir_auth_step body = {.id = (*auth)->id, .data = data};
 	return settle(
-		auth, c, call_directory(c, pool, &dir_auth_step_msg, &body, reply_r), reply_r);
+		auth, c, ip, call_directory(c, pool, ip, &dir_auth_step_msg, &body, reply_r), reply_r);
 }
 
 void auth_cancel(struct auth **auth)

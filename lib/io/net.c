@@ -101,6 +101,15 @@ void net_put_host(struct str *out, const struct sockaddr *sa)
 	str_puts(out, text[0] ? text : "unix");
 }
 
+struct span net_key(const char *ip, unsigned char buf[8])
+{
+	struct in6_addr v6;
+	if (inet_pton(AF_INET6, ip, &v6) != 1 || IN6_IS_ADDR_V4MAPPED(&v6))
+		return span_make(ip, strnlen(ip, INET6_ADDRSTRLEN));
+	memcpy(buf, v6.s6_addr, 8);
+	return span_make(buf, 8);
+}
+
 int net_port(const struct sockaddr *sa)
 {
 	if (sa->sa_family == AF_INET)

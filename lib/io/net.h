@@ -20,6 +20,10 @@ int net_port(const struct sockaddr *sa);
 /* "192.0.2.1" or "2001:db8::1", port 0. False: it is neither. */
 bool net_parse_host(const char *text, struct net_addr *addr_r);
 
+/* What counts as one in limits and queues: of IPv6 the network half (in buf), for one host owns the rest; else the text, which may be
+ * none of an address, as far as one is long. */
+struct span net_key(const char *ip, unsigned char buf[8]);
+
 /* Is it this machine's: loopback, "any", or of one of its interfaces now? Asks the kernel. */
 bool net_is_own(const struct sockaddr *sa);
 /* The same of a domain literal (RFC 5321 4.1.3), "[192.0.2.1]" or "[IPv6:2001:db8::1]". */

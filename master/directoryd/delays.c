@@ -1,9 +1,8 @@
 #include "master/directoryd/directoryd.h"
 
-#include <arpa/inet.h>
-
 #include "base/clock.h"
 #include "base/list.h"
+#include "io/net.h"
 
 /*
  * The answer to a failure waits, twice as long for each further one of the same address, until some quiet minutes have
@@ -57,14 +56,6 @@ void delays_free(struct delays **d)
 	mem_free(d);
 }
 
-/* Of IPv6 the network half: one host owns the rest. */
-static struct span key_of(const char *remote_ip, struct in6_addr *buf)
-{
-	if (inet_pton(AF_INET6, remote_ip, buf) == 1 && !IN6_IS_ADDR_V4MAPPED(buf))
-		return span_make(buf->s6_addr, 8);
-	return span_of(remote_ip);
-}
-
 static void forget_old(struct delays *d, int64_t now)
 {
 	list_each (at, &d->all) {
@@ -88,8 +79,8 @@ static struct address *address_new(struct delays *d, struct span key)
 int64_t delays_failure(struct delays *d, const char *remote_ip)
 {
 	int64_t now = clock_mono_ms(), most = (int64_t)((double)d->first * GROWTH_MAX);
-	struct in6_addr buf;
-	struct span key = key_of(remote_ip, &buf);
+	unsigned char buf[8];
+	struct span key = net_key(remote_ip, buf);
 	forget_old(d, now);
 	struct address *a = hash_find(d->by_key, key);
 	if (!a)

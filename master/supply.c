@@ -178,7 +178,8 @@ static bool is_all_full(const struct supplied *s)
 	return true;
 }
 
-/* One fewer would do, with half a worker's room to spare; the last one goes when nobody is there. */
+/* One fewer would do, with half a worker's room to spare, and one place at least: who becomes full says so, who stays full
+ * says nothing. The last one goes when nobody is there. */
 static bool has_spare(const struct supplied *s)
 {
 	uint64_t used = 0, limit = s->planned->conf.connections;
@@ -188,7 +189,7 @@ static bool has_spare(const struct supplied *s)
 		struct child *c = list_entry(l, struct child, link);
 		used += is_current(c) ? connections_of(c) : 0;
 	}
-	return s->target > 1 ? used + limit / 2 <= (s->target - 1) * limit : used == 0;
+	return s->target > 1 ? used + (limit + 1) / 2 <= (s->target - 1) * limit : used == 0;
 }
 
 static void retire_least_used(struct supplied *s)

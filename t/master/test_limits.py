@@ -1,6 +1,7 @@
 """Connections from one address are counted over all workers, also those that died; workers grow and shrink with need."""
 import os
 import signal
+import time
 
 import pytest
 
@@ -45,11 +46,26 @@ def test_growth_to_max_workers_and_no_further(master, one):
     with pytest.raises(TimeoutError):
         fourth.ask("x")
     assert len(m.workers("one")) == 3
-    for c in clients:
+    for c in [*clients, fourth]:
         c.close()
     wait_for(lambda: len(m.workers("one")) == 1 and len(m.pids()) == 1)
     last = m.client(port)
     assert last.sock.getpeername()[1] == port
+
+
+def test_who_is_still_starting_is_not_spare(master, one):
+    """However long it takes: the others are full, and will not say so again."""
+    rows, port = one(min_workers=1, max_workers=2, connections=1)
+    m = master({"one": rows}, {"spare_time": "100ms"})
+    slow = m.dir / "etc/one.slow"
+    slow.touch()
+    first, second = m.client(port), m.client(port)
+    assert first.ask("x") == "echo x"
+    wait_for(lambda: len(m.pids()) == 2)
+    time.sleep(0.5)
+    slow.unlink()
+    assert second.ask("x") == "echo x"
+    assert "shrink" not in m.log()
 
 
 def test_waiting_connection_is_served_when_another_ends(master, one):

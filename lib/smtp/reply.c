@@ -93,7 +93,7 @@ const char *smtp_reply_line(struct pool *pool, const struct smtp_reply *r)
 	struct str out = STR_IN(pool);
 	str_put_u64(&out, r->code);
 	str_putc(&out, ' ');
-	for (size_t i = 0; i < r->text.len; i++) {
+	for (size_t i = 0; i < r->text.len && i < SMTP_REPLY_SAY_MAX; i++) {
 		char c = r->text.s[i];
 		str_putc(&out, (unsigned char)c < ' ' || c == 0x7f ? ' ' : c);
 	}

@@ -33,7 +33,9 @@ static inline unsigned smtp_reply_class(const struct smtp_reply *r)
 {
 	return r->code / 100;
 }
-/* The reply as one line for outcomes and logs: "550 5.1.1 No such user here". In the pool. */
+/* The reply as one line for outcomes and logs: "550 5.1.1 No such user here". In the pool. Cut: each recipient has its own, in
+ * the queue's rows, in memory and in reports. */
+#define SMTP_REPLY_SAY_MAX 1000
 const char *smtp_reply_line(struct pool *pool, const struct smtp_reply *r);
 
 /* What EHLO or LHLO told. */

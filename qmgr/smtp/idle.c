@@ -18,11 +18,14 @@ static void waited_enough(void *arg)
 	link_quit(&l);
 }
 
-/* The peer may have closed it, or said 421, while nobody looked. */
+/* The peer may have closed it, or said 421, while nobody looked. What it said unasked, right behind the last reply perhaps,
+ * would be taken for the reply to the next message's MAIL. */
 static bool is_alive(const struct link *l)
 {
 	char c;
 	ssize_t n = recv(stream_fd(l->stream), &c, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (stream_has_input(l->stream) || stream_state(l->stream) != STREAM_OK)
+		return false;
 	return n < 0 || (n > 0 && stream_is_tls(l->stream)); /* TLS: tickets come when they like */
 }
 

@@ -48,6 +48,15 @@ def test_one_that_breaks_when_used():
         assert s.connections == 2 and len(s.messages) == 2
 
 
+def test_one_where_more_was_said_than_was_asked():
+    """Of the next message it would have been the reply to MAIL, and so on, each a command too early."""
+    for stray in b"550 5.7.1 go away", b"250 2.0.0 and again", b"421 4.4.2 bye", b"what":
+        with Server(end=b"250 2.0.0 taken\r\n" + stray + b"\r\n") as s, Agent() as a:
+            for _ in range(3):
+                assert a.one(to(s)).fate == "relayed"
+            assert s.connections == 3 and len(s.messages) == 3
+
+
 def test_other_destinations_have_their_own():
     with Server() as s, Server() as t, Agent() as a:
         for _ in range(2):

@@ -52,6 +52,17 @@ def test_broken_tls_falls_back(context, more):
     assert time.monotonic() - start < 60  # a handshake that drips would take 100 s
 
 
+def test_a_connection_is_kept_if_nothing_more_was_said(context):
+    with Server(context=context, EHLO=EHLO, STARTTLS=GO) as s, Agent() as a:
+        for _ in range(3):
+            assert a.one(to(s)).fate == "relayed"
+        assert s.connections == 1
+    with Server(context=context, EHLO=EHLO, STARTTLS=GO, end=b"250 2.0.0 taken\r\n550 5.7.1 go away\r\n") as s, Agent() as a:
+        for _ in range(3):
+            assert a.one(to(s)).fate == "relayed"
+        assert s.connections == 3
+
+
 def test_words_behind_the_220_are_not_believed(context):
     """RFC 3207 6: what a man in the middle puts behind the 220 is no reply within TLS."""
     with Server(context=context, EHLO=EHLO, STARTTLS=b"220 go\r\n250 injected\r\n") as s, Agent() as a:

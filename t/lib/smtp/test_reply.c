@@ -95,6 +95,9 @@ static void endless_replies_have_an_end(void **state)
 		lines++;
 	assert_int_equal(lines, SMTP_REPLY_LINES_MAX);
 	assert_true(r.text.len <= SMTP_REPLY_KEEP_MAX);
+	struct pool *pool = pool_new("test");
+	assert_int_equal(strlen(smtp_reply_line(pool, &r)), 4 + SMTP_REPLY_SAY_MAX);
+	pool_free(&pool);
 	str_fini(&line);
 	str_fini(&r.text);
 }

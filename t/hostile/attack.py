@@ -19,6 +19,7 @@ import thurn as t
 
 SLOWEST = 10          # seconds that the well-behaved client may wait for one answer; usual are some milliseconds
 USUAL = 2             # seconds that it may wait for it on the average
+ROUNDS = 5            # that it makes at least
 PROBE = "127.0.0.9"   # its address
 IP_BIND_ADDRESS_NO_PORT = 24  # else each bind searches among all that are in use
 
@@ -205,9 +206,12 @@ class Guard:
         return self
 
     def __exit__(self, kind, *exc):
-        time.sleep(0.1)
-        self.over.set()
-        self.thread.join()
+        try:
+            if not kind:  # an average of one is none
+                t.wait_for(lambda: self.rounds > ROUNDS or not self.thread.is_alive(), ROUNDS * SLOWEST, "rounds of the probe")
+        finally:
+            self.over.set()
+            self.thread.join()
         if kind:
             return
         if self.error:

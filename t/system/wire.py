@@ -55,7 +55,7 @@ class Smtp(Stream):
 
     def expect(self, code):
         reply = self.reply()
-        if reply.startswith("421 4.3.2"):
+        if reply.startswith(("421 4.3.2", "421 4.7.0 Too many errors")):  # refused for now too often
             raise ConnectionError(reply)
         assert reply.startswith(code.decode()), reply
         return reply

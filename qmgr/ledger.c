@@ -7,6 +7,7 @@
 #include "base/wire.h"
 #include "qmgr/agents.h"
 #include "qmgr/load.h"
+#include "qmgr/queue_time.h"
 #include "qmgr/spool.h"
 
 #define CACHE_SIZE (16u * 1024 * 1024)
@@ -30,9 +31,8 @@ struct entry {
 	enum entry_kind kind;
 	struct message *message; /* SAVED */
 	struct segment *segment; /* FINISHED; CHANGED: that has one row less, NULL none */
-	uint64_t id;		 /* CHANGED: of the segment */
-	uint64_t at;
-	char parent[TRACE_ID_LEN + 1]; /* FINISHED: its trace when it had children, else "" */
+	uint64_t id, at;	 /* CHANGED: segment and place */
+	struct stamp stamp;	 /* FINISHED */
 };
 
 typedef ARRAY(struct entry) entries;
@@ -43,7 +43,7 @@ struct ledger {
 	struct kv *kv;
 	struct kv_batch *batch;	      /* gathers the next commit */
 	entries waiting;	      /* for it */
-	entries unflushed;	      /* FINISHED, committed, to be stamped after a flush */
+	entries unflushed;	      /* FINISHED: their rows say so, and are to be flushed before the stamps */
 	bool durable;		      /* somebody waits for the next commit to be flushed */
 	uint64_t gathered, committed; /* numbers of commits */
 	struct fiber_cond work, done;
@@ -121,7 +121,8 @@ static void put_row(struct ledger *l, uint64_t segment, uint64_t at, int64_t was
 		kv_batch_delete(b, TABLE_DUE, due_key(&key, was_due_s, segment, at));
 	if (row->next_s > 0) {
 		kv_batch_put(b, TABLE_DUE, due_key(&key, row->next_s, segment, at), SPAN_LIT(""));
-		load_kick(l->q->loader, row->next_s);
+		if (!row->done)
+			load_kick(l->q->loader, row->next_s);
 	}
 	if (was_due_s == NO_ROW) {
 		kv_batch_put(
@@ -141,7 +142,6 @@ static void delete_row(
 	if (due_s > 0)
 		kv_batch_delete(b, TABLE_DUE, due_key(&key, due_s, segment, at));
 	kv_batch_delete(b, TABLE_TRACES, trace_key(&key, trace, segment, at));
-	l->rows--;
 	str_fini(&key);
 }
 
@@ -158,28 +158,39 @@ void ledger_save(struct ledger *l, struct message *m)
 	*array_add(&l->waiting) = (struct entry){.kind = ENTRY_SAVED, .message = m};
 }
 
+/* Due now: after a crash it is loaded and ends at once. */
+static void put_done_row(struct ledger *l, const struct message *m, int64_t due_s)
+{
+	struct queue_row row = {.sender = "", .next_s = due_s, .parent = m->parent, .done = true};
+	memcpy(row.trace, m->env.trace.s, sizeof(row.trace));
+	put_row(l, m->segment->id, m->at, m->row_due, &row);
+	l->rows--;
+}
+
 /* Without a row the stamp alone is the outcome. Does not wait: the message is freed next. */
 void ledger_finish(struct ledger *l, struct message *m)
 {
-	struct entry e = {.kind = ENTRY_FINISHED, .segment = m->segment, .at = m->at};
-	if (m->parent)
-		memcpy(e.parent, m->env.trace.s, sizeof(e.parent));
-	if (m->row_due == NO_ROW) {
-		segment_stamp(e.segment, e.at, e.parent);
+	struct stamp stamp = {.at = m->at, .row = m->row_due != NO_ROW, .parent = m->parent};
+	memcpy(stamp.trace, m->env.trace.s, sizeof(stamp.trace));
+	if (!stamp.row) {
+		segment_stamp(m->segment, &stamp);
 		return;
 	}
-	delete_row(l, m->segment->id, m->at, m->row_due, m->env.trace.s);
+	stamp.due_s = queue_time_s(l->q);
 	load_block(l->q->loader, m->segment->id, m->at);
-	*array_add(&l->waiting) = e;
+	put_done_row(l, m, stamp.due_s);
+	*array_add(&l->waiting) = (struct entry){.kind = ENTRY_FINISHED, .segment = m->segment, .stamp = stamp};
 }
 
 void ledger_drop_lost(
 	struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row, struct segment *s)
 {
 	delete_row(l, segment, at, row->next_s, row->trace);
+	l->rows--;
 	*array_add(&l->waiting) =
 		(struct entry){.kind = ENTRY_CHANGED, .segment = s, .id = segment, .at = at};
-	log_error("the message of a queue row is gone; the row is closed trace=%s", row->trace);
+	if (!row->done)
+		log_error("the message of a queue row is gone; the row is closed trace=%s", row->trace);
 }
 
 void ledger_put_off(struct ledger *l, uint64_t segment, uint64_t at, const struct queue_row *row, int64_t due_s)
@@ -256,7 +267,7 @@ void ledger_add_child(struct ledger *l, const char *parent, const char *step)
 	str_fini(&value);
 }
 
-void ledger_forget_children(struct ledger *l, const char *parent)
+static void delete_children(struct ledger *l, const char *parent)
 {
 	struct pool *pool = pool_new("children");
 	struct kv_range range = {.table = TABLE_CHILDREN,
@@ -270,6 +281,29 @@ void ledger_forget_children(struct ledger *l, const char *parent)
 	for (size_t i = 0; i < n; i++)
 		kv_batch_delete(batch_of(l), TABLE_CHILDREN, v[i].key);
 	pool_free(&pool);
+}
+
+static void forget_row(struct ledger *l, struct segment *s, const struct stamp *stamp)
+{
+	delete_row(l, s->id, stamp->at, stamp->due_s, stamp->trace);
+	*array_add(&l->waiting) =
+		(struct entry){.kind = ENTRY_CHANGED, .segment = s, .id = s->id, .at = stamp->at};
+}
+
+void ledger_forget(struct ledger *l, struct segment *s, const stamp_list *stamps)
+{
+	bool committed = false;
+	for (size_t i = 0; i < stamps->n; i++) {
+		const struct stamp *stamp = &stamps->v[i];
+		if (stamp->row)
+			forget_row(l, s, stamp);
+		if (!stamp->parent)
+			continue;
+		if (!committed)
+			ledger_commit(l); /* what is still to be entered no scan would find */
+		committed = true;
+		delete_children(l, stamp->trace);
+	}
 }
 
 /* --- reading --- */
@@ -401,14 +435,8 @@ static void add_positions(struct ledger *l, struct kv_batch *b)
 
 static void stamp_flushed(struct ledger *l)
 {
-	for (size_t i = 0; i < l->unflushed.n; i++) {
-		struct entry *e = &l->unflushed.v[i];
-		segment_stamp(e->segment, e->at, e->parent);
-		load_unblock(l->q->loader, e->segment->id, e->at);
-		e->segment->rows--;
-	}
-	if (l->unflushed.n)
-		spool_kick(l->q->spool);
+	for (size_t i = 0; i < l->unflushed.n; i++)
+		segment_stamp(l->unflushed.v[i].segment, &l->unflushed.v[i].stamp);
 	array_reset(&l->unflushed);
 }
 

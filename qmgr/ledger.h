@@ -13,9 +13,11 @@ void ledger_start(struct ledger *l);
 
 /* The message's row as it is now; it counts as settled from here on. message_saved follows. */
 void ledger_save(struct ledger *l, struct message *m);
-/* Deletes the row; then, when that is flushed, stamps the record. The message may be freed at once.
- * */
+/* Its row says that it is done; then, when that is flushed, its record is stamped, and the row goes when the stamp is durable.
+ * The message may be freed at once. */
 void ledger_finish(struct ledger *l, struct message *m);
+/* Those stamps are durable: rows and children's names of their messages go. */
+void ledger_forget(struct ledger *l, struct segment *s, const stamp_list *stamps);
 /* Deletes a row whose record is gone; s: its segment, NULL when that is gone, too. Its place, which the caller has
  * blocked, is free with the commit: until then the row is still found. */
 void ledger_drop_lost(
@@ -44,8 +46,6 @@ int ledger_row(struct ledger *l, uint64_t segment, uint64_t at, struct pool *poo
 /* Children (rule 5). */
 bool ledger_has_child(struct ledger *l, const char *parent, const char *step);
 void ledger_add_child(struct ledger *l, const char *parent, const char *step);
-/* Of a message that is durably done; those that were committed. */
-void ledger_forget_children(struct ledger *l, const char *parent);
 
 /* Keys of rows by the time when they are due, at or behind `from` (queue_due_put). */
 size_t ledger_due(struct ledger *l, struct span from, size_t limit, struct pool *pool,

@@ -16,41 +16,47 @@ struct loader {
 	bool kicked;
 	bool far; /* what was put off by a clock that was ahead was not looked for yet */
 	struct fiber_cond work;
-	struct hash *blocked; /* places; the value says why */
+	struct hash *blocked; /* places; the value says why: set_block */
 	struct fiber_cond unblocked;
 };
 
 /* --- who may load what --- */
 
-static void set_block(struct loader *l, uint64_t segment, uint64_t at, bool on)
+/* Why a place is blocked: its message is being loaded (the loader), or ends (the queue). */
+static void set_block(struct loader *l, uint64_t segment, uint64_t at, void *why)
 {
 	struct str key = STR_INIT;
 	queue_place_put(&key, segment, at);
-	if (on)
-		hash_set(l->blocked, str_span(&key), l);
+	if (why)
+		hash_set(l->blocked, str_span(&key), why);
 	else
 		hash_remove(l->blocked, str_span(&key));
 	str_fini(&key);
 }
 
+static const void *block_of(struct loader *l, uint64_t segment, uint64_t at)
+{
+	struct str key = STR_INIT;
+	queue_place_put(&key, segment, at);
+	const void *why = hash_find(l->blocked, str_span(&key));
+	str_fini(&key);
+	return why;
+}
+
 void load_block(struct loader *l, uint64_t segment, uint64_t at)
 {
-	set_block(l, segment, at, true);
+	set_block(l, segment, at, l->q);
 }
 
 void load_unblock(struct loader *l, uint64_t segment, uint64_t at)
 {
-	set_block(l, segment, at, false);
+	set_block(l, segment, at, NULL);
 	fiber_wake_all(&l->unblocked);
 }
 
 bool load_is_blocked(struct loader *l, uint64_t segment, uint64_t at)
 {
-	struct str key = STR_INIT;
-	queue_place_put(&key, segment, at);
-	bool is = hash_find(l->blocked, str_span(&key)) != NULL;
-	str_fini(&key);
-	return is;
+	return block_of(l, segment, at) != NULL;
 }
 
 /* --- one message --- */
@@ -95,11 +101,11 @@ struct message *load_message(struct loader *l, uint64_t segment, uint64_t at)
 {
 	struct message *m;
 	bool changed = false;
-	while (!(m = message_find(l->q, segment, at)) && load_is_blocked(l, segment, at))
+	while (!(m = message_find(l->q, segment, at)) && block_of(l, segment, at) == l)
 		fiber_wait(&l->unblocked, IO_FOREVER);
-	if (m)
+	if (m || load_is_blocked(l, segment, at))
 		return m;
-	load_block(l, segment, at);
+	set_block(l, segment, at, l);
 	m = read_message(l, segment, at, &changed);
 	if (!changed)
 		load_unblock(l, segment, at);

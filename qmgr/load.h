@@ -17,7 +17,7 @@ void load_kick(struct loader *l, int64_t due_s);
  * message_put_back has to follow before the caller waits); NULL when there is none any more. */
 struct message *load_message(struct loader *l, uint64_t segment, uint64_t at);
 
-/* From the deletion of the row until the record is stamped: nobody may take it for a new one. */
+/* From when a row says done until it is gone, and its record stamped: nobody may load it, nor take it for a new one. */
 void load_block(struct loader *l, uint64_t segment, uint64_t at);
 void load_unblock(struct loader *l, uint64_t segment, uint64_t at);
 bool load_is_blocked(struct loader *l, uint64_t segment, uint64_t at);

@@ -191,6 +191,7 @@ struct message *message_wake(struct qmgr *q, struct segment *s, const struct seg
 	m->held = row->held;
 	m->warned = row->warned;
 	m->parent = row->parent;
+	m->removed = row->done;
 	m->phase = PHASE_PARKING;
 	enter(m);
 	return m;
@@ -218,6 +219,7 @@ void message_row(const struct message *m, struct queue_row *row_r)
 		.held = m->held,
 		.warned = m->warned,
 		.parent = m->parent,
+		.done = m->removed,
 		.recipients = m->rcpts.v,
 		.n = m->rcpts.n};
 	memcpy(row_r->trace, m->env.trace.s, sizeof(row_r->trace));
@@ -429,11 +431,11 @@ void message_remove(struct message *m)
 	dispatch_cancel(m->q->dispatch, m);
 	for (size_t i = 0; i < m->rcpts.n; i++)
 		m->rcpts.v[i].state = RCPT_DONE;
+	m->next_s = queue_time_s(m->q);
 	if (!is_idle(m)) {
-		m->next_s = queue_time_s(m->q);
 		ledger_save(m->q->ledger, m);
 		return;
 	}
 	list_remove(&m->link);
-	finish(m);
+	park(m);
 }

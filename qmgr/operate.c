@@ -118,7 +118,7 @@ struct found {
 	struct queue_row row;
 };
 
-/* 0 when it is gone. Does not wait for a message in memory. */
+/* False when it is gone or about to. Does not wait for a message in memory. */
 static bool look(struct qmgr *q, const struct place *p, struct pool *pool, struct found *f)
 {
 	*f = (struct found){.m = message_find(q, p->segment, p->at)};
@@ -130,7 +130,7 @@ static bool look(struct qmgr *q, const struct place *p, struct pool *pool, struc
 	f->m = message_find(q, p->segment, p->at); /* it may have come due meanwhile */
 	if (f->m)
 		message_row(f->m, &f->row);
-	return rc == 1 || f->m;
+	return (rc == 1 && !f->row.done) || f->m;
 }
 
 static const char *state_of(const struct found *f)
@@ -465,7 +465,6 @@ static void run_action(struct ipc_server_conn *conn, struct ipc_request *rq, voi
 	struct queue_action_reply reply = {
 		.count = act_on_all(q, &filter, actions[i].run, rq->pool)};
 	ledger_sync(q->ledger); /* rule 3: what an operator did stays done */
-	spool_sync_stamps(q->spool);
 	ipc_reply(conn, rq, &reply);
 }
 

@@ -223,7 +223,7 @@ static void put_in_order(struct segment *s, struct message *m)
 static void take_record(struct segment *s, const struct segment_record *rec)
 {
 	if (rec->done && s->old)
-		segment_stamp(s, rec->at, "");
+		segment_stamp(s, &(struct stamp){.at = rec->at});
 	if (rec->done || (s->old && is_known(s, rec)))
 		return;
 	message_take(s->q, s, rec);

@@ -1,7 +1,6 @@
 #include "qmgr/stamps.h"
 
 #include <inttypes.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -9,12 +8,10 @@
 #include "qmgr/ledger.h"
 #include "qmgr/spool.h"
 
-void segment_stamp(struct segment *s, uint64_t at, const char *parent)
+void segment_stamp(struct segment *s, const struct stamp *stamp)
 {
-	struct stamp *stamp = array_add(&s->stamps.pending);
-	stamp->at = at;
-	memcpy(stamp->parent, parent, strnlen(parent, TRACE_ID_LEN));
-	if (segment_mark_done(s->reader, at) == 0)
+	*array_add(&s->stamps.pending) = *stamp;
+	if (segment_mark_done(s->reader, stamp->at) == 0)
 		return;
 	log_error("spool: a stamp in segment %016" PRIx64 " failed: %m", s->id);
 	s->stamps.again = true;
@@ -54,22 +51,8 @@ static void keep_stamps(struct segment *s, struct sync *y)
 		array_append(&y->stamps, t->pending.v, t->pending.n);
 	array_fini(&t->pending);
 	t->pending = y->stamps;
+	y->stamps = (stamp_list)ARRAY_INIT;
 	t->again = t->doubtful = true;
-}
-
-static void forget_parents(struct segment *s, struct sync *y)
-{
-	struct ledger *l = s->q->ledger;
-	bool committed = false;
-	for (size_t i = 0; i < y->stamps.n; i++) {
-		if (!*y->stamps.v[i].parent)
-			continue;
-		if (!committed)
-			ledger_commit(l);
-		committed = true;
-		ledger_forget_children(l, y->stamps.v[i].parent);
-	}
-	array_fini(&y->stamps);
 }
 
 int segment_sync(struct segment *s)
@@ -83,7 +66,8 @@ int segment_sync(struct segment *s)
 	if (io_call(do_sync, &y) < 0)
 		keep_stamps(s, &y);
 	else
-		forget_parents(s, &y);
+		ledger_forget(s->q->ledger, s, &y.stamps);
+	array_fini(&y.stamps);
 	int rc = t->doubtful ? -1 : 0;
 	fiber_unlock(&t->turn);
 	s->active--;

@@ -1,6 +1,7 @@
 /*
- * The stamps of a segment on their way to the medium. What a stamp stands in for, the names of the reports that were made
- * of its message and the segment itself, is given up after a sync that began when the stamp was written and went well.
+ * The stamps of a segment on their way to the medium. What a stamp stands in for, its message's row, the names of the
+ * reports that were made of it and the segment itself, is given up after a sync that began when the stamp was written and
+ * went well.
  *
  * What a sync that failed could not write the kernel takes for clean, so no later sync speaks of it (design rule 8). So
  * each stamp is remembered until it is durable, and after a failure all of them are written again before the next sync:
@@ -16,7 +17,10 @@
 
 struct stamp {
 	uint64_t at;
-	char parent[TRACE_ID_LEN + 1]; /* whose reports' names go when it is durable; "" nobody's */
+	/* What the ledger forgets when it is durable: */
+	bool row, parent; /* the message's row, due at that time; the names of its reports */
+	int64_t due_s;
+	char trace[TRACE_ID_LEN + 1];
 };
 typedef ARRAY(struct stamp) stamp_list;
 
@@ -30,8 +34,8 @@ struct stamps {
 struct segment;
 struct spool;
 
-/* The record is done; parent: its message's trace when reports were made of it, else "". Does not wait. */
-void segment_stamp(struct segment *s, uint64_t at, const char *parent);
+/* The record is done. Does not wait. */
+void segment_stamp(struct segment *s, const struct stamp *stamp);
 bool segment_has_stamps(const struct segment *s); /* that are not durable */
 /* Makes its stamps durable, and what was written to it before. -1 when that is not sure, now or since an earlier failure. */
 int segment_sync(struct segment *s);

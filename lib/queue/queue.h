@@ -11,8 +11,9 @@
  *	active again         whole           yes  any       yes        outcomes: done, parked
  *	parked (deferred)    whole           yes  any       -          its time comes: active again
  *	held                 whole           yes  any       -          release: parked, due now
+ *	ending               whole           done any       -          flush, stamp, sync: done
  *	done                 stamped         -    any       -          the segment is removed
- *	removed (operator)   stamped         -    any       -          the same
+ *	removed (operator)   whole           done any       perhaps    its jobs are over: ending
  *
  * "position <= it": a segment's position is the place of its first record that is neither done nor
  * has a row; it is written in the same transaction as the rows, or later.
@@ -28,9 +29,10 @@
  *    (rule 17); for other agents an outcome that leaves the message unfinished is written at once,
  *    in the next transaction, and one that finishes it is the stamp, before anything else is sent
  *    or said.
- *  - a row is deleted, and the log flushed, before the stamp (rule 3); a row that is back after a
- *    power cut repeats the last second's attempts; if its segment is gone by then, the row is
- *    closed and logged.
+ *  - what had a row gets one that says done, the log is flushed, the record stamped, the stamp
+ *    synced, and then the row goes (rule 3): whichever of them a power cut leaves, at most the last
+ *    second's attempts are repeated, and no earlier ones; a row whose segment is gone is closed, and
+ *    logged unless it says done.
  *  - a segment is removed when it is sealed or its owner is gone, it is scanned to its end, neither
  *    memory nor database has a message of it, and its stamps are synced (its name may come back). Its
  *    position is forgotten when the removal is synced, too.
@@ -91,6 +93,7 @@ struct queue_row {
 	uint64_t size;
 	uint32_t attempts;
 	bool held, warned, parent; /* warned: of the delay; parent: has children in their table */
+	bool done;		   /* nothing is left to do but stamp the record */
 	struct queue_recipient *recipients;
 	size_t n;
 };

@@ -5,7 +5,7 @@
 
 #define VERSION 1
 
-enum row_flags { ROW_HELD = 1, ROW_WARNED = 2, ROW_PARENT = 4 };
+enum row_flags { ROW_HELD = 1, ROW_WARNED = 2, ROW_PARENT = 4, ROW_DONE = 8 };
 
 static void put_recipient(struct str *out, const struct queue_recipient *r)
 {
@@ -29,7 +29,7 @@ void queue_row_put(struct str *out, const struct queue_row *row)
 {
 	put_u8(out, VERSION);
 	put_u8(out, (uint8_t)((row->held ? ROW_HELD : 0) | (row->warned ? ROW_WARNED : 0) |
-			      (row->parent ? ROW_PARENT : 0)));
+			      (row->parent ? ROW_PARENT : 0) | (row->done ? ROW_DONE : 0)));
 	str_add(out, row->trace, TRACE_ID_LEN);
 	put_u64(out, (uint64_t)row->arrival_s);
 	put_u64(out, (uint64_t)row->next_s);
@@ -72,7 +72,8 @@ int queue_row_parse(struct span blob, struct pool *pool, struct queue_row *row_r
 	struct span trace = get_bytes(&r, TRACE_ID_LEN);
 	*row_r = (struct queue_row){.held = flags & ROW_HELD,
 		.warned = flags & ROW_WARNED,
-		.parent = flags & ROW_PARENT};
+		.parent = flags & ROW_PARENT,
+		.done = flags & ROW_DONE};
 	if (!r.bad)
 		memcpy(row_r->trace, trace.p, TRACE_ID_LEN);
 	row_r->arrival_s = (int64_t)get_u64(&r);

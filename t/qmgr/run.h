@@ -103,7 +103,14 @@ static inline struct qmgr *start(const struct run *r)
 	return q;
 }
 
-/* Removed by an operator or delivered: it is done. reported: with a report. */
+static inline void end_message(struct message *m)
+{
+	list_remove(&m->link); /* it waits to be routed */
+	m->rcpts.v[0].state = RCPT_DONE;
+	message_step(m);
+}
+
+/* It is delivered. reported: with a report. */
 static inline void finish(struct qmgr *q, const struct run *r, unsigned n, bool reported)
 {
 	WAIT_FOR(message_find(q, r->id, r->at[n]));
@@ -111,7 +118,7 @@ static inline void finish(struct qmgr *q, const struct run *r, unsigned n, bool 
 	if (reported)
 		ledger_add_child(q->ledger, trace_of(n), STEP);
 	m->parent = reported;
-	message_remove(m);
+	end_message(m);
 }
 
 static inline void finish_others(struct qmgr *q, const struct run *r, unsigned but)

@@ -23,12 +23,15 @@ RULES = {
     3: ["lib/queue/test_segments_keep_what_was_acknowledged.c: stamps_are_read_back",
         "qmgr/test_nothing_is_lost.py: test_a_wiped_database_comes_back_from_the_segments, "
         "test_a_row_without_its_segment_is_closed_and_said, test_a_killed_qmgr_repeats_nothing_to_other_hosts",
+        "qmgr/test_a_power_cut_takes_only_the_last_second.c: what_was_served_before_is_not_served_again, "
+        "what_an_operator_removed_does_not_come_back",
         "system/test_what_comes_back_is_a_report.py: test_an_administrator_holds_releases_flushes_and_removes"],
     4: ["qmgr/test_a_bad_medium_harms_little.py: test_a_damaged_record_holds_up_the_others_for_its_time",
         "lib/queue/test_segments_keep_what_was_acknowledged.c: bodies_of_every_size_come_back, a_failed_write_is_skipped, "
         "the_rest_of_a_large_body_comes_from_a_file",
         "lib/queue/test_damage_hides_nothing_else.c: every_cut_of_the_last_kib, every_flip_of_the_last_kib"],
     5: ["lib/queue/test_rows_and_keys.c: children_have_the_same_id_each_time",
+        "qmgr/test_a_failed_sync_is_never_believed.c: a_report_counts_as_made_when_it_is_synced",
         "qmgr/test_nothing_is_lost.py: test_kills_lose_nothing_and_repeat_nothing_locally"],
     6: ["lib/os/test_files_and_memfds.c: sealed_memfds_can_not_change",
         "system/test_each_rule_has_its_test.py: test_the_smtp_agent_holds_one_message_and_no_segment"],
@@ -38,6 +41,8 @@ RULES = {
     8: ["lib/io/test_group_commit.c: failure_is_final, who_comes_during_a_failing_sync_fails_too",
         "lib/queue/test_every_write_may_fail.c: a_call_fails_once, the_disk_dies_at_a_call_and_recovers",
         "lib/kv/test_every_write_may_fail.c: a_call_fails_once, the_disk_is_full_from_a_call_on",
+        "qmgr/test_a_failed_sync_is_never_believed.c: a_report_is_remembered, a_segment_stays, "
+        "another_process_does_not_believe_it_either",
         "lib/store/test_failing_medium.c: a_failed_pack_is_left_and_nothing_is_recorded, a_failed_segment_is_written_anew_elsewhere, "
         "what_can_not_be_synced_is_neither_answered_nor_shown"],
     9: ["powercut/test_power_cuts.py: test_nothing_acknowledged_is_lost_and_nothing_shown_taken_back, "

@@ -39,6 +39,7 @@ static struct queue_row sample(struct queue_recipient *v)
 		.size = 12345,
 		.attempts = 2,
 		.warned = true,
+		.done = true,
 		.parent = true,
 		.recipients = v,
 		.n = 3};
@@ -55,7 +56,7 @@ static void a_row_comes_back(void **state)
 	assert_int_equal(queue_row_parse(str_span(&blob), pool, &back), 0);
 	assert_string_equal(back.trace, row.trace);
 	assert_int_equal(back.n, 3);
-	assert_true(back.warned && back.parent && !back.held);
+	assert_true(back.warned && back.parent && back.done && !back.held);
 	/* An agent that had it when qmgr died does not have it any more. */
 	assert_int_equal(back.recipients[1].state, RCPT_WAITING);
 	assert_string_equal(back.recipients[1].last.remote_mta, "mx.b.test");

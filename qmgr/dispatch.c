@@ -262,14 +262,13 @@ static void send_job(struct dispatch *d, struct destination_lane *l, struct agen
 /* Whose turn it is; NULL nobody's. Who has half of the memory lets the others pass. */
 static struct destination_lane *next_in(struct dispatch *d, struct kind *k, enum lane lane)
 {
-	if (list_is_empty(&k->ready[lane]))
-		return NULL;
-	list_each (l, &k->ready[lane]) {
+	struct list *ready = &k->ready[lane];
+	list_each (l, ready) {
 		struct destination_lane *next = list_entry(l, struct destination_lane, ready);
-		if (next->destination->large < d->q->conf->outgoing_memory / 2)
+		if (lane == LANE_SMALL || next->destination->large < d->q->conf->outgoing_memory / 2)
 			return next;
 	}
-	return list_entry(k->ready[lane].next, struct destination_lane, ready);
+	return list_is_empty(ready) ? NULL : list_entry(ready->next, struct destination_lane, ready);
 }
 
 /* False when nothing of the lane can be sent for now. */

@@ -22,7 +22,7 @@ OPT     = -O2 -g
 WARN    = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 CFLAGS  = $(CSTD) $(OPT) $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fno-strict-aliasing \
 	  -fstack-protector-strong -fno-omit-frame-pointer
-LDFLAGS = -Wl,-z,relro,-z,now,--as-needed
+LDFLAGS = -Wl,-z,relro,-z,now
 PYTHON  = /usr/bin/python3
 
 ifeq ($(SAN),1)
@@ -31,9 +31,10 @@ CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined
 LDFLAGS += -fsanitize=address,undefined
 else
 O       := $(BUILD)
-# What a program does not call of a library's file is left out: a tenth of most, a third of some.
+# What a program does not call is left out: of a library's file a tenth of most, a third of some. (The sanitizers stand in
+# for functions like crypt_r, and would have their libraries left out.)
 CFLAGS  += -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections
-LDFLAGS += -Wl,--gc-sections
+LDFLAGS += -Wl,--gc-sections,--as-needed
 endif
 
 BIN := $(O)/bin

@@ -90,7 +90,7 @@ def test_who_is_disabled_and_enabled(instance):
         is_over(idle, BYE)
         is_over(waiting, BYE)
         is_over(pop, "-ERR [SYS/PERM] ")
-        assert submission.mail(USER)[0] >= 500
+        assert submission.mail(USER)[0] >= 421  # the session is ended
         assert auth.redeem(ticket) is None
     assert other.command("NOOP")[-1].split()[1] == "OK"
     assert [(u["login"], u["disabled"]) for u in thurn.json("user", "list")] == [(False, True), (True, False)]

@@ -12,12 +12,18 @@
 #define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 #define SENTENCE_MAX   512
 
+/* Those of the system are none of OpenSSL's texts. */
+static const char *reason_of(unsigned long code)
+{
+	return ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
+}
+
 const char *tls_sentence(const char *what)
 {
 	/* Lives until this thread's next error, as the headers promise. */
 	static _Thread_local char text[SENTENCE_MAX];
 	unsigned long code = ERR_get_error();
-	const char *reason = code ? ERR_reason_error_string(code) : NULL;
+	const char *reason = code ? reason_of(code) : NULL;
 	struct str out = STR_INIT;
 	str_printf(&out, "%s: %s.", what, reason ? reason : "no reason given");
 	str_truncate(&out, SENTENCE_MAX - 1);

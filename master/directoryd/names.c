@@ -16,7 +16,7 @@ const char *name_domain(struct pool *pool, const char *domain)
 		unsigned char c = (unsigned char)lower[i];
 		if (c <= ' ' || c == 127 || c == '@' || c == '/' || c == ',')
 			return NULL;
-		if (c == '.' && (i == 0 || lower[i - 1] == '.'))
+		if (c == '.' && (i == 0 || i + 1 == n || lower[i - 1] == '.'))
 			return NULL;
 		lower[i] = (char)ascii_lower(c);
 	}

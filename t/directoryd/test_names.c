@@ -23,6 +23,7 @@ static const struct {
 	{"anna@", NULL},
 	{"anna@.", NULL},
 	{"anna@our..test", NULL},
+	{"anna@our.test..", NULL},
 	{"anna@.test", NULL},
 	{"an\nna@our.test", NULL},
 	{"anna\x7f@our.test", NULL},

@@ -167,7 +167,7 @@ def test_many_lists_of_many_mailboxes_need_the_memory_of_one(own_worker):
 
 def count_lines(c):
     """Before the tagged one, without a look at each."""
-    text = b""
+    text = bytearray()
     while not text.endswith(b"LIST completed.\r\n"):
         c.sock.settimeout(60 * SLOW)  # for its turn
         more = c.sock.recv(1 << 20)

@@ -150,7 +150,7 @@ def test_many_lists_of_many_mailboxes_need_the_memory_of_one(own_worker):
     assert c.until("end")[1].startswith("OK")
     names = len(c.ok('LIST "" *'))
     assert names > 6000
-    clients = [w.client("anna", proxied=True) for _ in range(12)]
+    clients = [w.client("anna", proxied=True) for _ in range(8)]
     before = w.memory()
     for d in clients:
         d.send('a LIST "" *\r\n')

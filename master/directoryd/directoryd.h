@@ -135,8 +135,13 @@ bool passwords_is_hash(struct passwords *p, const char *hash);
 bool passwords_check(struct passwords *p, const struct user_record *user, const char *key,
 	const char *password, size_t length);
 /* Keys for a user that isn't there, always the same for the same name: an exchange with them fails at its end like any
- * other. */
-const char *passwords_fake_scram(struct passwords *p, struct pool *pool, const char *key, bool sha256);
+ * other. iterations: see passwords_usual_count. */
+const char *passwords_fake_scram(
+	struct passwords *p, struct pool *pool, const char *key, bool sha256, int iterations);
+/* The iteration count that a user of that name could have: the next one's in the order of names. What is configured is not
+ * what all users have: who came before that changed would be told from who is made up. Waits; for users who are there, too,
+ * it is to be asked for, so that it takes as long. */
+int passwords_usual_count(struct passwords *p, const char *key, bool sha256);
 
 /* --- scram.c: keys in the form of RFC 5803 --- */
 
@@ -145,7 +150,9 @@ const char *scram_write(struct pool *pool, bool sha256, struct span password, st
 	int iterations);
 /* Is the password the one that SCRAM-SHA-256 keys were made of? False also for what is no keys. */
 bool scram_check(const char *keys, struct span password);
-/* Keys that no password fits: a constant of secret and name. */
+/* Of keys as scram_write makes them; 0: they are none. */
+int scram_iterations(const char *keys);
+/* Keys that no password fits: a constant of secret, name and count. */
 const char *scram_fake(struct pool *pool, bool sha256, struct span secret, const char *name,
 	int iterations);
 

@@ -17,6 +17,7 @@
  */
 #define REMEMBER_MS      (10 * 60 * 1000)
 #define REMEMBERED_MAX   50000
+#define NEIGHBOURS       8 /* users who are looked at for one with SCRAM keys */
 
 struct passwords {
 	struct directoryd *d;
@@ -200,7 +201,32 @@ bool passwords_check(struct passwords *p, const struct user_record *user, const 
 }
 
 const char *passwords_fake_scram(
-	struct passwords *p, struct pool *pool, const char *key, bool sha256)
+	struct passwords *p, struct pool *pool, const char *key, bool sha256, int iterations)
 {
-	return scram_fake(pool, sha256, p->secret, key, (int)p->d->conf->scram_iterations);
+	return scram_fake(pool, sha256, p->secret, key, iterations);
+}
+
+/* Of the first of a few users behind `after` who has one; 0: none of them. */
+static int count_behind(struct passwords *p, const char *after, bool sha256)
+{
+	const struct kv_row *row;
+	struct records_walk w;
+	int count = 0;
+	records_walk_init(&w, TABLE_USERS, after, false);
+	w.range.limit = NEIGHBOURS;
+	for (int i = 0; i < NEIGHBOURS && !count && (row = records_walk_next(p->d->records, &w)); i++) {
+		struct user_record user;
+		records_parse_user(row->value, w.pool, &user);
+		count = scram_iterations(sha256 ? user.scram256 : user.scram1);
+	}
+	records_walk_fini(&w);
+	return count;
+}
+
+int passwords_usual_count(struct passwords *p, const char *key, bool sha256)
+{
+	int count = count_behind(p, key, sha256);
+	if (!count)
+		count = count_behind(p, "", sha256); /* behind the last comes the first */
+	return count ? count : (int)p->d->conf->scram_iterations;
 }

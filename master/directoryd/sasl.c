@@ -106,6 +106,8 @@ static int take_name(sasl_conn_t *sasl, void *context, const char *name, unsigne
 static const char *scram_keys(struct sasl_exchange *x, const char *user, size_t length)
 {
 	const char *key = user_key(x, x->pool, user, length);
+	const char *name = key ? key : pool_strndup(x->pool, user, length);
+	int count = passwords_usual_count(x->d->passwords, name, x->sha256);
 	x->name = key;
 	if (key && records_user(x->d->records, x->pool, key, &x->shown) && !x->shown.disabled) {
 		const char *keys = x->sha256 ? x->shown.scram256 : x->shown.scram1;
@@ -113,8 +115,7 @@ static const char *scram_keys(struct sasl_exchange *x, const char *user, size_t 
 			return keys;
 	}
 	x->why = "There is no such user, or not with keys for SCRAM.";
-	return passwords_fake_scram(x->d->passwords, x->pool,
-		key ? key : pool_strndup(x->pool, user, length), x->sha256);
+	return passwords_fake_scram(x->d->passwords, x->pool, name, x->sha256, count);
 }
 
 /* A property plug-in is given no context of its caller's, but it may ask for the connection's callbacks. */

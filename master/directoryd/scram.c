@@ -65,6 +65,15 @@ static bool parse_keys(struct span text, struct keys *keys)
 		&& keys->stored.len == 32;
 }
 
+int scram_iterations(const char *keys)
+{
+	struct span rest = span_of(keys), name, numbers, iterations;
+	uint32_t n = 0;
+	bool good = span_split(&rest, '$', &name) && span_split(&rest, '$', &numbers)
+		&& span_split(&numbers, ':', &iterations) && num_parse_u32(iterations, ITERATIONS_MAX, &n);
+	return good ? (int)n : 0;
+}
+
 bool scram_check(const char *text, struct span password)
 {
 	struct keys keys = {0, STR_INIT, STR_INIT};
@@ -82,8 +91,12 @@ bool scram_check(const char *text, struct span password)
 const char *scram_fake(struct pool *pool, bool sha256, struct span secret, const char *name, int iterations)
 {
 	unsigned char salt[EVP_MAX_MD_SIZE], keys[EVP_MAX_MD_SIZE];
+	struct str all = STR_INIT;
 	unsigned n;
-	HMAC(EVP_sha256(), secret.p, (int)secret.n, (const unsigned char *)name, strlen(name), salt, &n);
+	/* Real users get another salt when another password gives them another count, so do these. */
+	str_printf(&all, "%d %s", iterations, name);
+	HMAC(EVP_sha256(), secret.p, (int)secret.n, (const unsigned char *)all.s, all.len, salt, &n);
+	str_fini(&all);
 	HMAC(EVP_sha256(), secret.p, (int)secret.n, salt, n, keys, &n);
 	struct span key = span_make(keys, sha256 ? 32 : 20);
 	/* Real users have different salts for the two mechanisms, so do these. */

@@ -38,10 +38,17 @@ bool passwords_check(struct passwords *p, const struct user_record *user, const 
 	return user && span_is(span_make(given, length), password);
 }
 
-const char *passwords_fake_scram(struct passwords *p, struct pool *pool, const char *key, bool sha256)
+int passwords_usual_count(struct passwords *p, const char *key, bool sha256)
 {
 	(void)p;
-	return scram_fake(pool, sha256, SPAN_LIT("secret of this directory"), key, 4096);
+	(void)key;
+	return sha256 ? 4096 : 5000;
+}
+
+const char *passwords_fake_scram(struct passwords *p, struct pool *pool, const char *key, bool sha256, int iterations)
+{
+	(void)p;
+	return scram_fake(pool, sha256, SPAN_LIT("secret of this directory"), key, iterations);
 }
 
 /* --- one exchange --- */

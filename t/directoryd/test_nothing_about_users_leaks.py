@@ -67,6 +67,31 @@ def test_scram_challenges_look_the_same(thurn):
         assert challenge("nobody@sandbox.test", "SCRAM-SHA-1")["s"] != unknown["s"]
 
 
+def test_who_is_made_up_has_the_count_of_those_who_are_not(instance):
+    """What is configured for new keys tells nobody who has old ones."""
+    t = instance(settings={"directoryd.failure_delay": "0", "directoryd.scram_iterations": 4096})
+
+    def challenge(user, mechanism):
+        with Imap(t, "wrap") as c:
+            c.send(c.auth_line(mechanism, sasl.Scram(DIGEST[mechanism], user + "@sandbox.test", "").first()))
+            return dict(p.split("=", 1) for p in base64.b64decode(c.challenge(c.reply())).decode().split(","))
+
+    names = ("aaa", "anna", "azz", "bert", "zzz")
+    conf = t.dir / "etc/thurn.conf"
+    conf.write_text(conf.read_text().replace("scram_iterations = 4096", "scram_iterations = 6000"))
+    t.thurn("reload")
+    salts = {}
+    for count in "4096", "6000":
+        for mechanism in "SCRAM-SHA-256", "SCRAM-SHA-1":
+            for name in names:
+                r = challenge(name, mechanism)
+                assert r["i"] == count, (name, mechanism)
+                salts.setdefault((name, mechanism), set()).add(r["s"])
+        for user in "anna", "bert":
+            t.thurn("user", "passwd", user, "--password", "new")
+    assert all(len(s) == 2 for s in salts.values())  # with the password, and so for all
+
+
 @pytest.mark.parametrize("client", [Imap, Pop])
 def test_the_words_are_the_same_for_plain_passwords(thurn, client):
     replies = set()

@@ -125,7 +125,13 @@ static void made_up_keys_look_like_real_ones(void **state)
 		assert_string_not_equal(fake,
 			scram_fake(pool, sha256, SPAN_LIT("another secret"), "nobody@x.test", 5000));
 		assert_false(scram_check(fake, SPAN_LIT("")));
+		assert_int_equal(scram_iterations(real), 5000);
+		assert_int_equal(scram_iterations(fake), 5000);
+		const char *other = scram_fake(pool, sha256, secret, "nobody@x.test", 6000);
+		assert_string_not_equal(strchr(fake, ':'), strchr(other, ':')); /* another salt, too */
 	}
+	assert_int_equal(scram_iterations(""), 0);
+	assert_int_equal(scram_iterations("SCRAM-SHA-256$x:y$z:z"), 0);
 	/* Not the same salt for both mechanisms. */
 	assert_memory_not_equal(strchr(scram_fake(pool, true, secret, "a", 1), ':'),
 		strchr(scram_fake(pool, false, secret, "a", 1), ':'), 20);

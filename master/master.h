@@ -42,6 +42,11 @@ int sockets_prepare(struct master *m, struct plan *plan, const char **err_r);
 /* Closes what the plan needs no longer; or, when it was not carried out, what was bound for it. */
 void sockets_commit(struct master *m);
 void sockets_cancel(struct master *m);
+/* Those of one service, which is to have no more processes. */
+struct planned;
+void sockets_close_of(struct planned *p);
+/* Who connects starts no process any more. */
+void sockets_ignore(struct master *m);
 void sockets_close_all(struct master *m);
 /* Makes one known that came from the master before an upgrade. */
 void sockets_adopt(struct master *m, const char *address, int fd);

@@ -158,6 +158,21 @@ void sockets_cancel(struct master *m)
 	}
 }
 
+void sockets_close_of(struct planned *p)
+{
+	for (size_t i = 0; i < p->n_sockets; i++)
+		forget(p->sockets[i], true);
+	p->n_sockets = 0;
+}
+
+void sockets_ignore(struct master *m)
+{
+	list_each(e, &m->listening)
+	{
+		loop_watch_remove(&list_entry(e, struct listening, link)->watch);
+	}
+}
+
 void sockets_close_all(struct master *m)
 {
 	list_each(e, &m->listening)

@@ -1,5 +1,5 @@
 /* The end, in order: who takes mail and sessions in first, then who delivers, then the queue, then the directory that
- * all of them ask. A rank begins when the one before is gone. */
+ * all of them ask. A rank begins when the one before is gone; until then its sockets are there for those before. */
 #include <signal.h>
 #include <unistd.h>
 
@@ -17,10 +17,10 @@ static const struct {
 	{"directoryd", 3},
 };
 
-static unsigned rank_of(const struct supplied *s)
+static unsigned rank_of(const char *program)
 {
 	for (size_t i = 0; i < COUNT_OF(ranks); i++)
-		if (strcmp(ranks[i].program, s->program) == 0)
+		if (strcmp(ranks[i].program, program) == 0)
 			return ranks[i].rank;
 	return 0;
 }
@@ -33,11 +33,20 @@ static int lowest_rank(const struct master *m)
 	list_each(l, &m->services)
 	{
 		struct supplied *s = list_entry(l, struct supplied, link);
-		int rank = (int)rank_of(s);
+		int rank = (int)rank_of(s->program);
 		if (!list_is_empty(&s->children) && (lowest < 0 || rank < lowest))
 			lowest = rank;
 	}
 	return lowest;
+}
+
+static void close_sockets(struct master *m, int rank)
+{
+	for (size_t i = 0; i < m->plan->n; i++) {
+		struct planned *p = &m->plan->services[i];
+		if (m->stop_now || (int)rank_of(p->conf.program) <= rank)
+			sockets_close_of(p);
+	}
 }
 
 static void stop_child(struct master *m, struct child *c)
@@ -53,7 +62,7 @@ static void stop_rank(struct master *m, int rank)
 	list_each(ls, &m->services)
 	{
 		struct supplied *s = list_entry(ls, struct supplied, link);
-		if (!m->stop_now && (int)rank_of(s) != rank)
+		if (!m->stop_now && (int)rank_of(s->program) != rank)
 			continue;
 		list_each(lc, &s->children)
 		{
@@ -66,10 +75,13 @@ void master_stop_step(struct master *m)
 {
 	int rank = lowest_rank(m);
 
-	if (rank < 0)
+	if (rank < 0) {
+		sockets_close_all(m);
 		loop_stop();
-	else
+	} else {
+		close_sockets(m, rank);
 		stop_rank(m, rank);
+	}
 }
 
 void master_stop(struct master *m, bool now)
@@ -82,6 +94,6 @@ void master_stop(struct master *m, bool now)
 	}
 	m->stopping = true;
 	m->stop_now |= now;
-	sockets_close_all(m);
+	sockets_ignore(m);
 	master_stop_step(m);
 }

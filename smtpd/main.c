@@ -44,9 +44,8 @@ static void watch_stop(void *arg)
 	session_stop_all(d);
 }
 
-/* Not kept beyond the moment: a removal is to be known to the next RCPT, and its notice may come later
- * than the answer to who removed. */
-static const struct route_cache_conf kept_routes = {.keep_ms = 0, .max = 4096, .answers = true};
+/* A burst of mail for the same people asks once. */
+static const struct route_cache_conf kept_routes = {.keep_ms = 100, .max = 4096, .answers = true};
 
 static int start_user(struct service_ctx *svc, const char **err_r)
 {

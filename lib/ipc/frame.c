@@ -130,8 +130,7 @@ void ipc_close(struct ipc **ipc)
 {
 	if (!*ipc)
 		return;
-	while (!(*ipc)->dead && write_some(*ipc) > 0)
-		;
+	ipc_push(*ipc);
 	ipc_kill(*ipc);
 	ipc_release(*ipc);
 	*ipc = NULL;
@@ -249,6 +248,12 @@ static int write_some(struct ipc *ipc)
 		ipc->out_at = 0;
 	}
 	return 1;
+}
+
+void ipc_push(struct ipc *ipc)
+{
+	while (!ipc->dead && write_some(ipc) > 0)
+		;
 }
 
 static int flush_all(struct ipc *ipc, int64_t deadline)

@@ -105,6 +105,8 @@ struct ipc_frame {
 int ipc_send(struct ipc *ipc, const struct ipc_msg *msg, uint32_t id, const void *body,
 	const int *fds, size_t nfds);
 int ipc_send_error(struct ipc *ipc, uint32_t id, const char *sentence);
+/* Writes at once what the peer takes without a wait: then it has come before whatever is sent to anybody from now on. */
+void ipc_push(struct ipc *ipc);
 /* Waits until all of it is sent. 0, -1 or IO_TIMEOUT. */
 int ipc_flush(struct ipc *ipc, int64_t deadline);
 /* The same for every connection of this thread, before a process ends. */

@@ -1,10 +1,13 @@
 """thurn start, stop and upgrade: each returns when it is true, whatever was there before."""
+import pathlib
 import platform
 import subprocess
 import sys
 import time
 
 import pytest
+
+from thurn import wait_for
 
 
 def failure(thurn, *argv, **more):
@@ -62,6 +65,8 @@ def ending(instance):
     p = subprocess.Popen([sys.executable, "-c", ENDING, box.dir / "etc", box.dir / "run/master.pid"],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert p.stdout.readline() == "locked\n"
+    wait_for(lambda: pathlib.Path("/proc/%d/stat" % p.pid).read_text().rpartition(")")[2].split()[0] == "Z", 10,
+             "the first thread to end")
     box.ending = p
     yield box
     p.kill()

@@ -291,13 +291,13 @@ static void serve_client(struct session *s, struct conn *conn, const struct logi
 	log_in(s, h);
 	if (!take_client(s, conn))
 		return;
-	session_push(s);
-	stream_flush_try(s->stream);
-	io_close(&conn->fd); /* the login program need not watch any longer */
 	service_count(s->imapd->svc, COUNT_SESSIONS, 1);
 	if (s->account)
 		log_info("login account=%s ip=%s tls=%s", s->account_id, log_q(h->peer_ip),
 			h->tls ? "yes" : "no");
+	session_push(s);
+	stream_flush_try(s->stream);
+	io_close(&conn->fd); /* the login program need not watch any longer */
 	run(s);
 	if (s->account)
 		log_info("logout commands=%llu reason=%s", (unsigned long long)s->commands,

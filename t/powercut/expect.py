@@ -148,9 +148,11 @@ class Found:
 def look(program, queue, store, directory, timeout):
     done = subprocess.run([str(program), str(queue), str(store), str(directory)], stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=timeout)
-    found = Found(done.stdout.decode(errors="replace"))
-    if done.returncode != 0:
-        found.bad.append("look ended with %d: %s" % (done.returncode, done.stderr.decode(errors="replace")[-2000:]))
+    text = done.stdout.decode(errors="replace")
+    if done.returncode == 0:
+        return Found(text)
+    found = Found(text[:text.rfind("\n") + 1])  # its last line may be cut
+    found.bad.append("look ended with %d: %s" % (done.returncode, done.stderr.decode(errors="replace")[-2000:]))
     return found
 
 

@@ -198,16 +198,16 @@ static void look_at_drop(const char *queue, const char *name, struct pool *pool)
 	const char *err, *path = pool_printf(pool, "%s/drop/%s", queue, name);
 	struct drop_message m;
 	struct str addresses = STR_IN(pool);
-	char *text;
+	char *text = NULL;
 	size_t n;
 	if (os_read_file(AT_FDCWD, path, 1 << 20, &text, &n) < 0 ||
 		drop_parse(pool, span_make(text, n), &m, &err) < 0) {
 		line("bad\tThe drop file %s can't be read.", name);
-		return;
+	} else {
+		for (size_t i = 0; i < m.recipients.n; i++)
+			put_address(&addresses, m.recipients.v[i]);
+		line("spool\t%s\t%s%s", name, subject_of(pool, m.body), str_c(&addresses));
 	}
-	for (size_t i = 0; i < m.recipients.n; i++)
-		put_address(&addresses, m.recipients.v[i]);
-	line("spool\t%s\t%s%s", name, subject_of(pool, m.body), str_c(&addresses));
 	free(text);
 }
 

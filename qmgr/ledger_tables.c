@@ -196,17 +196,23 @@ void ledger_forget_segment(struct ledger *l, uint64_t id)
 	str_fini(&key);
 }
 
-bool ledger_has_child(struct ledger *l, const char *parent, const char *step)
+static bool is_there(struct ledger *l, unsigned table, struct span key)
 {
-	struct pool *pool = pool_new("child");
-	struct str key = STR_INIT;
+	struct pool *pool = pool_new("key");
 	struct span value;
-	int rc = kv_get(l->kv, TABLE_CHILDREN, child_key(&key, parent, step), pool, &value);
+	int rc = kv_get(l->kv, table, key, pool, &value);
 	if (rc < 0)
 		ledger_die(l);
-	str_fini(&key);
 	pool_free(&pool);
 	return rc == 1;
+}
+
+bool ledger_has_child(struct ledger *l, const char *parent, const char *step)
+{
+	struct str key = STR_INIT;
+	bool there = is_there(l, TABLE_CHILDREN, child_key(&key, parent, step));
+	str_fini(&key);
+	return there;
 }
 
 void ledger_add_child(struct ledger *l, const char *parent, const char *step)
@@ -261,15 +267,10 @@ void ledger_forget(struct ledger *l, struct segment *s, const stamp_list *stamps
 
 bool ledger_has_row(struct ledger *l, uint64_t segment, uint64_t at)
 {
-	struct pool *pool = pool_new("row");
 	struct str key = STR_INIT;
-	struct span value;
-	int rc = kv_get(l->kv, TABLE_ROWS, place_key(&key, segment, at), pool, &value);
-	if (rc < 0)
-		ledger_die(l);
+	bool there = is_there(l, TABLE_ROWS, place_key(&key, segment, at));
 	str_fini(&key);
-	pool_free(&pool);
-	return rc == 1;
+	return there;
 }
 
 int ledger_row(
